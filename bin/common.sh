@@ -1,0 +1,54 @@
+# What the scripts share. Sourced, not run: sets `root` and defines functions.
+
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)
+pid_file=$root/tmp/model-serving.pid
+log_file=$root/tmp/model-serving.log
+config=$root/conf/gunicorn.conf.py
+
+fail() {
+  echo "$(basename -- "$0"): $*" >&2
+  exit 1
+}
+
+# The newest Python on the PATH that the service is tried with; $PYTHON overrides it.
+find_python() {
+  for candidate in ${PYTHON:+"$PYTHON"} python3.13 python3.12 python3.11 python3; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail 'needs Python 3.11 or newer; install it, or name it in PYTHON'
+}
+
+# make_environment DIRECTORY REQUIREMENTS: a virtual environment with what the file lists, made once
+# and brought up to date when the file (or what it includes) changes.
+make_environment() {
+  stamp=$1/installed-requirements.txt
+  wanted=$(cd "$root" && cat requirements.txt "$2")
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && "$1/bin/python" -c '' 2>/dev/null; then
+    return
+  fi
+  python=$(find_python) || exit 1
+  echo "Installing $2 into ${1#"$root"/} ..."
+  if ! "$1/bin/python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$1"
+    if ! "$python" -m venv "$1" >"$1.log" 2>&1; then
+      cat "$1.log" >&2
+      rm -rf "$1" "$1.log"
+      fail "$python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
+    fi
+    rm -f "$1.log"
+  fi
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/$2" ||
+    fail "$2 could not be installed; see above"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+# The pid of this checkout's server, if it runs. A pid that now belongs to another program is not it.
+running_pid() (
+  pid=$(cat "$pid_file" 2>/dev/null) || return 1
+  case $pid in '' | *[!0-9]*) return 1 ;; esac
+  command=$(tr '\0' ' ' <"/proc/$pid/cmdline" || ps -p "$pid" -o command=) 2>/dev/null || return 1
+  case $command in *"$config"*) echo "$pid" ;; *) return 1 ;; esac
+)

@@ -1,0 +1,57 @@
+"""How gunicorn runs the service: `gunicorn --config conf/gunicorn.conf.py main:app`.
+
+HOST, PORT, WORKERS and THREADS come from the environment.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from model_serving.utils.cpu_utils import available_cores
+
+
+def number(name, default):
+    """The environment variable `name` as a number of at least 1."""
+    text = os.environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        sys.exit(f'{name}: {text!r} is not a number of at least 1')
+    return int(text)
+
+
+host = os.environ.get('HOST') or '0.0.0.0'
+wsgi_app = 'main:app'
+chdir = str(ROOT)
+bind = f'[{host}]:{number("PORT", 9999)}' if ':' in host else f'{host}:{number("PORT", 9999)}'
+
+# A thread for each request in flight: a worker of the sync class would answer one at a time.
+worker_class = 'gthread'
+workers = number('WORKERS', available_cores())
+threads = number('THREADS', 8)
+
+# Models load in each worker, after the fork: runtimes with threads of their own hang otherwise.
+preload_app = False
+# Without this, every worker's arithmetic would use every core, and they would fight for them.
+os.environ.setdefault('OMP_NUM_THREADS', str(max(1, available_cores() // workers)))
+
+# Requests in flight have this long to finish when the service stops.
+graceful_timeout = 30
+# Longer than the 60 s for which load balancers commonly keep an idle connection to us.
+keepalive = 75
+# The heartbeat of a worker, not a limit of a request.
+timeout = 60
+
+# Nothing is written outside a directory for temporary files.
+control_socket_disable = True
+worker_tmp_dir = '/dev/shm' if os.access('/dev/shm', os.W_OK) else tempfile.gettempdir()
+logconfig = str(ROOT / 'conf' / 'logging.conf')
+
+STALLED_SECONDS = 30
+
+
+def pre_request(worker, request):
+    """Let no client that stops sending, or reading, hold a thread for ever."""
+    request.unreader.sock.settimeout(STALLED_SECONDS)

@@ -1,0 +1,112 @@
+"""model-serving: each model behind a validated JSON endpoint, POST /v1/<Model>.
+
+Usage:
+  main.py [-a <host> | --host=<host>] [-p <port> | --port=<port>] [-d | --debug] [--models=<names>]
+  main.py -h | --help
+  main.py -v | --version
+
+Options:
+  -a <host>, --host=<host>  Address to listen on: 0.0.0.0 unless given, 127.0.0.1 with --debug.
+  -p <port>, --port=<port>  Port to listen on: 9999 unless given.
+  -d, --debug               Reload on changes of the code; show a crash in the browser on this machine.
+  --models=<names>          Models to load, comma-separated: all but the opt-in ones unless given.
+  -h, --help                Show this text.
+  -v, --version             Show the version.
+
+This is Flask's own server, for one's own machine; bin/start.sh runs the service under gunicorn.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class Mount(NamedTuple):
+    """A model's name, its resource, and whether it loads only when it is chosen by name."""
+
+    name: str
+    resource: str
+    opt_in: bool = False
+
+
+MODELS = [
+    Mount('XXXModel', 'model_serving.resources.xxx_model_resource:XXXModelResource'),
+    Mount('IrisModel', 'model_serving.resources.iris_model_resource:IrisModelResource'),
+    Mount('DigitsModel', 'model_serving.resources.digits_model_resource:DigitsModelResource'),
+    Mount('CO2Model', 'model_serving.resources.co2_model_resource:CO2ModelResource', opt_in=True),
+]
+"""What is served: a line for each model, mounted at /v1/<name>."""
+
+
+def create_app(models: Iterable[str] = ()) -> 'Flask':
+    """The WSGI application, with the models chosen by name (else by the settings) mounted and loaded.
+
+    Raises SettingError for a setting that cannot be used, an unknown model among them.
+    """
+    from model_serving.resources.index_resource import IndexResource
+    from model_serving.resources.warmup_resource import WarmupResource
+    from model_serving.utils.service_utils import build_service
+    from model_serving.utils.settings_utils import ServiceSettings, load_settings
+
+    settings = load_settings(ServiceSettings, 'model_serving')
+    app, api = build_service(settings)
+    api.add_resource(IndexResource, '/', endpoint='index')
+    api.add_resource(WarmupResource, '/_ah/warmup', endpoint='warmup')
+    for mount in choose(tuple(filter(None, models)) or settings.models):
+        api.add_resource(load(mount), f'/v1/{mount.name}', endpoint=mount.name)
+    return app
+
+
+def choose(names: tuple[str, ...]) -> list[Mount]:
+    """The mounts of these names; without names, all that are not opt-in. Raises SettingError."""
+    from model_serving.utils.settings_utils import SettingError
+
+    known = {mount.name: mount for mount in MODELS}
+    if unknown := [name for name in names if name not in known]:
+        raise SettingError(f'models: no model is called {unknown[0]!r}; known: {", ".join(known)}')
+    return [mount for mount in MODELS if (mount.name in names if names else not mount.opt_in)]
+
+
+def load(mount: Mount) -> type:
+    """Import the resource of `mount`, which loads its model. Raises SettingError if a package is missing."""
+    import pkgutil
+
+    from model_serving.utils.settings_utils import SettingError
+
+    try:
+        resource: type = pkgutil.resolve_name(mount.resource)
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f'models: {mount.name} needs the package {error.name!r}, which is not installed;'
+            ' install it or choose other models'
+        ) from error
+    return resource
+
+
+def main() -> None:
+    """Serve from the command line."""
+    from docopt import docopt
+
+    from model_serving import __version__
+
+    arguments = docopt(__doc__, version=__version__)  # Ends here for --help, --version and a wrong usage.
+    from model_serving.utils.server_utils import serve
+
+    serve(
+        lambda: create_app((arguments['--models'] or '').split(',')),
+        host=arguments['--host'],
+        port=arguments['--port'],
+        debug=arguments['--debug'],
+    )
+
+
+if __name__ == '__main__':
+    main()
+else:
+    from model_serving.utils.log_utils import configure_logging, log_failed_start
+
+    configure_logging()
+    with log_failed_start():
+        app = create_app()

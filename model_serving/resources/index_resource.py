@@ -1,0 +1,47 @@
+"""GET /: what is served here, as JSON for a program and as a page for a browser."""
+
+import json
+import shlex
+from typing import Any
+
+from flask import Response, current_app, make_response, render_template, request
+from flask_restful import Resource
+
+from model_serving import __version__
+from model_serving.utils.catalogue_utils import MountedModel, mounted_models
+
+PAGES = {'XXXModel': 'client/xxx-model-ajax-client.html', 'DigitsModel': 'client/digits.html'}
+"""The page of the client folder that shows a model, where there is one."""
+
+
+class IndexResource(Resource):
+    """Lists the mounted models."""
+
+    def get(self) -> Any:
+        """The models, their URLs, schemas, examples and pages."""
+        models = mounted_models(current_app)
+        if request.accept_mimetypes.best_match(['application/json', 'text/html']) == 'text/html':
+            return _page(models)
+        described = [_describe(model) for model in models]
+        return {'name': 'model-serving', 'version': __version__, 'models': described}, 200, {'Vary': 'Accept'}
+
+
+def _describe(model: MountedModel) -> dict[str, Any]:
+    described = {'name': model.name, 'method': 'POST', 'url': model.url, 'schema': model.schema}
+    if model.name in PAGES:
+        described['page'] = f'/{PAGES[model.name]}'
+    return described
+
+
+def _page(models: list[MountedModel]) -> Response:
+    curls = {model.name: _curl(model) for model in models}
+    page = render_template('index.html', models=models, pages=PAGES, curls=curls, version=__version__)
+    response = make_response(page)
+    response.headers['Vary'] = 'Accept'
+    return response
+
+
+def _curl(model: MountedModel) -> str:
+    url = request.host_url.rstrip('/') + model.url
+    body = shlex.quote(json.dumps(model.example))
+    return f"curl {shlex.quote(url)} -H 'Content-Type: application/json' -d {body}"

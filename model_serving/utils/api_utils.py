@@ -1,0 +1,80 @@
+"""The JSON shape of every answer: what resources return, and `{"message": ...}` for what fails."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_restful import Api
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+
+from model_serving.utils.error_utils import ServingError
+from model_serving.utils.json_utils import encode
+
+
+class JSONApi(Api):  # type: ignore[misc]
+    """Flask-RESTful's Api with the service's JSON, and with errors left to Flask's own handlers."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self.representations = {'application/json': _json_response}
+
+    def error_router(self, original_handler: Any, *args: Any) -> Any:
+        """Send every error through the app's handlers, so that all have one shape."""
+        return original_handler(*args)
+
+
+def handle_errors(app: Flask) -> None:
+    """Answer every error of `app` as JSON with `message`, and log each crash under its model's name."""
+    app.register_error_handler(ServingError, _answer_serving_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.log_exception = _log_crash  # type: ignore[method-assign]
+
+
+def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
+    response = Response(encode(data), code, mimetype='application/json')
+    response.headers.extend(headers or {})
+    return response
+
+
+def _answer_serving_error(error: ServingError) -> Response:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _logger().error('%s: %s', type(error).__name__, error.message)
+    return _json_response({'message': error.message, **error.details}, error.status)
+
+
+def _answer_http_error(error: HTTPException) -> Any:
+    if error.response is not None:
+        return error
+    response = _json_response({'message': _message(error)}, error.code or 500)
+    # flask_restful.abort(404, message=...) puts its arguments here.
+    if data := getattr(error, 'data', None):
+        response.data = encode({'message': _message(error), **data})
+    for name, value in error.get_headers():
+        if name not in ('Content-Type', 'Content-Length'):
+            response.headers[name] = value
+    return response
+
+
+def _message(error: HTTPException) -> str:
+    if error.description != type(error).description:
+        return error.description or HTTPStatus(error.code or 500).phrase
+    if isinstance(error, InternalServerError):
+        return 'Internal Server Error'
+    if isinstance(error, NotFound):
+        return f'Nothing is served at {request.path}; GET / lists what is'
+    if isinstance(error, MethodNotAllowed):
+        allowed = ' or '.join(sorted(set(error.valid_methods or ()) - {'HEAD', 'OPTIONS'}))
+        return f'{request.method} is not allowed here; send {allowed}'
+    return error.description or HTTPStatus(error.code or 500).phrase
+
+
+def _log_crash(exc_info: Any) -> None:
+    _logger().error(
+        '%s %s crashed', request.method, request.path.encode('unicode_escape').decode(), exc_info=exc_info
+    )
+
+
+def _logger() -> logging.Logger:
+    """The logger of the model whose resource the request reached."""
+    return logging.getLogger(request.endpoint or 'service')

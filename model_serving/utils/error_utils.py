@@ -1,0 +1,48 @@
+"""The errors that models and utilities raise on purpose, free of Flask.
+
+Each class carries the HTTP status it becomes; its message reaches the client word for word, so it
+must say what to do next and hold no secret. Any other exception is a crash: the client sees 500 and
+no detail, the log has the trace.
+"""
+
+from typing import Any, ClassVar
+
+
+class ServingError(Exception):
+    """A failure with a status and a message for the client; `details` join the JSON body."""
+
+    status: ClassVar[int] = 500
+    message: str = 'Internal Server Error'
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        self.message = message or self.message
+        self.details = details
+        super().__init__(self.message)
+
+
+class InvalidInput(ServingError):
+    """The request cannot be answered as it stands: 400."""
+
+    status = 400
+    message = 'The request is not valid'
+
+
+class UnsupportedMediaType(ServingError):
+    """The body is of a type that the endpoint does not read: 415."""
+
+    status = 415
+    message = 'Send the header Content-Type: application/json'
+
+
+class BodyTooLarge(ServingError):
+    """The body is larger than the service accepts: 413."""
+
+    status = 413
+    message = 'The body is too large'
+
+
+class ModelNotReady(ServingError):
+    """The model cannot answer now, but may later: 503."""
+
+    status = 503
+    message = 'The model is not ready; try again later'

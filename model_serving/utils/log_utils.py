@@ -1,0 +1,44 @@
+"""Logging: set up once by the program, and one line for each request."""
+
+import contextlib
+import logging
+import logging.config
+import time
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from flask import Flask, Response, g, request
+
+from model_serving.utils.settings_utils import ROOT
+
+
+def configure_logging() -> None:
+    """Set logging up from conf/logging.conf. For the program to call, once."""
+    logging.config.fileConfig(ROOT / 'conf' / 'logging.conf', disable_existing_loggers=False)
+
+
+@contextlib.contextmanager
+def log_failed_start() -> Iterator[None]:
+    """Say in one line of the log why the application cannot be made; the exception goes on."""
+    try:
+        yield
+    except Exception as error:
+        logging.getLogger('main').critical('Cannot start: %s: %s', type(error).__name__, error)
+        raise
+
+
+def log_requests(app: Flask) -> None:
+    """Write a line of method, path, status and duration for each request of `app`."""
+    logger = logging.getLogger('access')
+
+    @app.before_request
+    def start() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def write(response: Response) -> Response:
+        milliseconds = (time.perf_counter() - g.started) * 1000
+        # Quoted: a line break in a path must not start a line of the log.
+        path = quote(request.path, safe='/:')
+        logger.info('%s %s %d %.1f ms', request.method, path, response.status_code, milliseconds)
+        return response

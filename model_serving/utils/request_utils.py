@@ -1,0 +1,72 @@
+"""How the service reads the body of a request, and what it says of one that cannot be read."""
+
+import contextlib
+from typing import Any, NoReturn
+
+from flask import Request
+
+from model_serving.utils.error_utils import BodyTooLarge, InvalidInput
+
+MOST_DISCARDED_BYTES = 128 * 1024 * 1024
+PIECE_BYTES = 1024 * 1024
+
+
+class ServiceRequest(Request):
+    """A request whose body is read once, whole, and never beyond `max_content_length` bytes."""
+
+    _body: bytes | None = None
+
+    def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
+        """The body. Raises BodyTooLarge, or InvalidInput where it does not arrive whole."""
+        if self._body is None:
+            self._refuse_large(self.content_length or 0)
+            self._body = self._read_body()
+        return self._body.decode(errors='replace') if as_text else self._body
+
+    def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
+        """Say what is wrong with a body that is not JSON, and where. Raises InvalidInput."""
+        body = self.get_data()
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f'The body is not UTF-8: byte {error.start} is wrong ({error.reason})') from e
+        raise InvalidInput(f'The body is not JSON: {e}{_hint(body, getattr(e, "pos", 0))}') from e
+
+    def _read_body(self) -> bytes:
+        size = self.content_length
+        if size is None:
+            if not self.environ.get('wsgi.input_terminated'):
+                return b''
+            # Chunked: one byte more than allowed shows that the body is too large. Werkzeug's own
+            # stream would cut it off at the limit, silently.
+            size = (self.max_content_length or 0) + 1
+        try:
+            body: bytes = self.environ['wsgi.input'].read(size)
+        except Exception as error:  # The errors of each server's own classes: broken chunks, a lost client.
+            raise InvalidInput(f'The body could not be read to its end: {error}') from error
+        self._refuse_large(len(body))
+        if len(body) < (self.content_length or 0):
+            raise InvalidInput(f'The body ended after {len(body)} of {self.content_length} bytes')
+        return body
+
+    def _refuse_large(self, size: int) -> None:
+        limit = self.max_content_length or 0
+        if size > limit:
+            self._discard_body()
+            raise BodyTooLarge(
+                f'The body is larger than the limit of {limit} bytes; send it in smaller parts'
+            )
+
+    def _discard_body(self) -> None:
+        """Read on, within reason: a client that is still sending would see a reset, not the answer."""
+        with contextlib.suppress(Exception):
+            for _ in range(MOST_DISCARDED_BYTES // PIECE_BYTES):
+                if not self.environ['wsgi.input'].read(PIECE_BYTES):
+                    break
+
+
+def _hint(body: bytes, position: int) -> str:
+    text = body.decode()[position : position + 9]
+    if text.startswith(('NaN', 'Infinity', '-Infinity')):
+        return '; JSON has no NaN and no infinity'
+    return ''

@@ -1,0 +1,89 @@
+"""The server of `python main.py`: Flask's own, for one's own machine."""
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, run_simple
+
+from model_serving.utils.log_utils import configure_logging
+from model_serving.utils.schema_utils import BadSchema
+from model_serving.utils.settings_utils import SettingError
+
+
+class _QuietRequestHandler(WSGIRequestHandler):
+    def log_request(self, code: int | str = '-', size: int | str = '-') -> None:
+        """Write nothing: the service has an access log of its own."""
+
+
+def serve(create: Callable[[], Flask], host: str | None, port: str | None, debug: bool) -> None:
+    """Serve the application that `create` makes until interrupted.
+
+    Exits with one line and status 1 when the port is no port or taken, or the app cannot be made.
+    """
+    address = host or ('127.0.0.1' if debug else '0.0.0.0')
+    number = _port(port or '9999')
+    if not _in_reloaded_process():
+        _require_free(address, number)
+    configure_logging()
+    try:
+        app = create()
+    except (SettingError, BadSchema) as error:
+        sys.exit(f'model-serving cannot start: {error}')
+    debugger = debug and _is_loopback(address)
+    if debug and not debugger:
+        app.config['PROPAGATE_EXCEPTIONS'] = False
+    _announce(address, number, debug, debugger, chosen=host is not None)
+    app.debug = debug
+    run_simple(
+        address,
+        number,
+        app,
+        threaded=True,
+        use_reloader=debug,
+        use_debugger=debugger,
+        request_handler=_QuietRequestHandler,
+    )
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+        return int(text)
+    sys.exit(f'model-serving cannot start: {text!r} is not a port; give a number from 1 to 65535 with --port')
+
+
+def _in_reloaded_process() -> bool:
+    return os.environ.get('WERKZEUG_RUN_MAIN') == 'true'
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        sys.exit(
+            f'model-serving cannot start on {host} port {port}: {error.strerror};'
+            ' choose others with --host and --port'
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == 'localhost'
+
+
+def _announce(host: str, port: int, debug: bool, debugger: bool, chosen: bool) -> None:
+    if _in_reloaded_process():
+        return
+    if debug and not chosen:
+        print('Debugging: listening on 127.0.0.1 only, because the debugger runs any code it is sent.')
+    if debug and not debugger:
+        print(f'Debugging without the interactive debugger: {host} can be reached from other machines.')
+    print(f'Serving at http://{"127.0.0.1" if host == "0.0.0.0" else host}:{port}/', flush=True)

@@ -1,0 +1,129 @@
+"""Settings: the environment over `conf/<section>.conf` over the default.
+
+A group of settings is a frozen dataclass; `load_settings` fills it. The type of a field says how its
+text is read, `setting(...)` adds a check. A wrong value raises `SettingError`, which stops
+the start and names the setting, its value and the place it came from.
+"""
+
+import configparser
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT_PREFIX = 'MODEL_SERVING_'
+
+Settings = TypeVar('Settings')
+
+
+class SettingError(Exception):
+    """A setting has a value that cannot be used."""
+
+
+def setting(default: Any, minimum: int | None = None, each: Callable[[str], str] | None = None) -> Any:
+    """A field with its default, the least value of a number, and the check of each name of a list."""
+    return dataclasses.field(default=default, metadata={'minimum': minimum, 'each': each})
+
+
+def origin(text: str) -> str:
+    """`text`, if it is `*` or an origin such as https://example.com:8443; else raises ValueError."""
+    if text == '*' or re.fullmatch(r'https?://[A-Za-z0-9.-]+(:[0-9]+)?', text):
+        return text
+    raise ValueError(f'{text!r} is not an origin such as https://example.com, nor *')
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceSettings:
+    """The settings of the service itself: `conf/model_serving.conf`, or `MODEL_SERVING_<NAME>`."""
+
+    models: tuple[str, ...] = ()
+    """Names of the models to load, comma-separated; empty: every model that is not opt-in."""
+
+    cors_origins: tuple[str, ...] = setting(('*',), each=origin)
+    """Origins whose pages may call the service, comma-separated; `*`: every origin."""
+
+    max_body_bytes: int = setting(32 * 1024 * 1024, minimum=1)
+    """Largest request body, in bytes; the default is App Engine's own limit of 32 MiB."""
+
+
+def load_settings(
+    group: type[Settings],
+    section: str,
+    directory: Path = ROOT / 'conf',
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Fill the dataclass `group` from the environment, `<directory>/<section>.conf` and its defaults.
+
+    The file is an INI file with the one section `[<section>]` and may be missing. The variable of a
+    setting is MODEL_SERVING_<SECTION>_<NAME>; the service's own leave the section out. A relative
+    path is taken from the project's folder.
+
+    Raises SettingError for a value that cannot be read and for a name in the file that is no setting.
+    """
+    file = directory / f'{section}.conf'
+    in_file = _read_file(file, section)
+    fields = {field.name: field for field in dataclasses.fields(group)}  # type: ignore[arg-type]
+    if unknown := sorted(set(in_file) - set(fields)):
+        raise SettingError(f'{file}: no setting is called {unknown[0]!r}; known: {", ".join(sorted(fields))}')
+    values = {}
+    for name, field in fields.items():
+        variable = _variable(section, name)
+        if variable in environment:
+            values[name] = _parse(environment[variable], field, variable)
+        elif name in in_file:
+            values[name] = _parse(in_file[name], field, f'{name} in {file}')
+    return group(**values)
+
+
+def _variable(section: str, name: str) -> str:
+    own = '' if section == 'model_serving' else f'{section}_'
+    return f'{ENVIRONMENT_PREFIX}{own}{name}'.upper()
+
+
+def _read_file(file: Path, section: str) -> Mapping[str, str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(file, encoding='utf-8')
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise SettingError(f'{file}: {error}') from error
+    if others := sorted(set(parser.sections()) - {section}):
+        raise SettingError(f'{file}: needs the section [{section}], not [{others[0]}]')
+    return parser[section] if parser.has_section(section) else {}
+
+
+def _parse(text: str, field: 'dataclasses.Field[Any]', place: str) -> Any:
+    try:
+        value = PARSERS[field.type](text.strip())
+        if check := field.metadata.get('each'):
+            value = tuple(map(check, value))
+    except ValueError as error:
+        raise SettingError(f'{place}: {error}') from error
+    minimum = field.metadata.get('minimum')
+    if minimum is not None and value < minimum:
+        raise SettingError(f'{place}: {value} is too small; the least that works is {minimum}')
+    return value
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f'{text!r} is not a whole number') from None
+
+
+def _file(text: str) -> Path:
+    path = ROOT / Path(text).expanduser()
+    if not path.is_file():
+        raise ValueError(f'{text!r} is not a file')
+    return path
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in text.split(',')) if name)
+
+
+PARSERS: dict[Any, Any] = {int: _integer, str: str, Path: _file, tuple[str, ...]: _names}
+"""How the text of a setting is read, by the type of its field."""

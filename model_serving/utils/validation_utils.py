@@ -1,0 +1,74 @@
+"""`validate_json`: the decorator that puts a JSON Schema in front of a resource's method."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import request
+
+from model_serving.utils.error_utils import InvalidInput, UnsupportedMediaType
+from model_serving.utils.schema_utils import BadSchema, CompiledSchema
+
+View = TypeVar('View', bound=Callable[..., Any])
+
+
+def validate_json(schema: dict[str, Any], force: bool = False) -> Callable[[View], View]:
+    """Let only requests through whose JSON body is valid under `schema` (draft 2020-12).
+
+    What was validated is then at `request.json`. `force=True` reads the body as JSON whatever its
+    content type. The schema stays readable as `request_schema` of the decorated function.
+
+    The view is not called, and raises, for a request with no body or `null` (InvalidInput), with a
+    body that is not JSON or breaks the schema (InvalidInput, with the list `errors` of pointers and
+    messages unless the one violation is at the top), of another content type (UnsupportedMediaType) or
+    too large (BodyTooLarge). Raises BadSchema at once, with the place, if the schema itself is wrong.
+    """
+
+    def decorate(view: View) -> View:
+        try:
+            compiled = CompiledSchema(schema)
+        except BadSchema as error:
+            raise BadSchema(f'The schema of {view.__qualname__} in {view.__module__}: {error}') from error
+
+        @functools.wraps(view)
+        def validated(*args: Any, **kwargs: Any) -> Any:
+            _refuse_violations(compiled, _read_json(force))
+            return view(*args, **kwargs)
+
+        validated.request_schema = schema  # type: ignore[attr-defined]
+        return validated  # type: ignore[return-value]
+
+    return decorate
+
+
+def _read_json(force: bool) -> Any:
+    body = request.get_data()
+    if not body:
+        raise InvalidInput('No JSON object')
+    if not force:
+        _require_json()
+    instance = request.get_json(force=True)
+    if instance is None:
+        raise InvalidInput('No JSON object')
+    return instance
+
+
+def _require_json() -> None:
+    if not request.is_json:
+        sent = request.mimetype or 'none'
+        raise UnsupportedMediaType(f'Send the header Content-Type: application/json (the request has {sent})')
+    charset = request.mimetype_params.get('charset', 'utf-8')
+    if charset.lower() not in ('utf-8', 'utf8', 'us-ascii'):
+        raise UnsupportedMediaType(
+            f'Send the body in UTF-8, as Content-Type: application/json (the request says charset={charset})'
+        )
+
+
+def _refuse_violations(compiled: CompiledSchema, instance: Any) -> None:
+    violations = compiled.violations(instance, len(request.get_data()))
+    if not violations:
+        return
+    if len(violations) == 1 and not violations[0].pointer:
+        raise InvalidInput(violations[0].message)
+    errors = [{'pointer': violation.pointer, 'message': violation.message} for violation in violations]
+    raise InvalidInput(violations[0].message, errors=errors)

@@ -1,0 +1,277 @@
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from model_serving.utils.schema_utils import MAX_ECHO, BadSchema, CompiledSchema, echo
+
+LARGE = 1_000_000
+"""A body size that `jsonschema` may not look at whole."""
+
+# Property-based: on the ground that both validators share, we are `jsonschema`, only faster.
+
+texts = st.text(st.sampled_from('abé0 /~"\n'), max_size=4)
+numbers = st.integers(-5, 5) | st.floats(-5, 5).map(lambda number: round(number, 2))
+leaves = st.none() | st.booleans() | numbers | texts
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from('abc'), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def optional(**keywords: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=keywords)
+
+
+def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    branches = st.lists(inner, min_size=1, max_size=3)
+    return (
+        optional(
+            type=st.just('object'),
+            properties=st.dictionaries(st.sampled_from('abc'), inner, max_size=3),
+            required=st.lists(st.sampled_from('abc'), unique=True, max_size=2),
+            additionalProperties=st.booleans() | inner,
+            minProperties=st.integers(0, 2),
+            maxProperties=st.integers(0, 3),
+            propertyNames=optional(maxLength=st.integers(0, 1)),
+            dependentRequired=st.just({'a': ['b']}),
+        )
+        | optional(
+            type=st.just('array'),
+            items=inner,
+            prefixItems=branches,
+            contains=inner,
+            minItems=st.integers(0, 3),
+            maxItems=st.integers(0, 3),
+            uniqueItems=st.booleans(),
+        )
+        | optional(anyOf=branches, oneOf=branches, allOf=branches)
+        | st.fixed_dictionaries({'if': inner, 'then': inner}, optional={'else': inner})
+        | st.fixed_dictionaries({'not': inner})
+    )
+
+
+schemas = st.recursive(
+    st.booleans()
+    | optional(type=st.sampled_from(['null', 'boolean', 'object', 'array', 'number', 'string', 'integer']))
+    | optional(type=st.lists(st.sampled_from(['null', 'array', 'string']), min_size=1, unique=True))
+    | optional(enum=st.lists(leaves, min_size=1, max_size=3))
+    | optional(const=leaves)
+    | optional(
+        minLength=st.integers(0, 3),
+        maxLength=st.integers(0, 3),
+        pattern=st.sampled_from(['^a', 'b', '[0-9]']),
+    )
+    | optional(minimum=numbers, maximum=numbers, multipleOf=st.integers(1, 3))
+    | optional(exclusiveMinimum=numbers, exclusiveMaximum=numbers)
+    | optional(format=st.sampled_from(['date', 'date-time', 'email', 'ipv4', 'uuid', 'uri', 'json-pointer'])),
+    composed,
+    max_leaves=6,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(schemas.filter(lambda schema: isinstance(schema, dict)), values)
+def test_small_body_is_judged_and_worded_as_by_jsonschema(schema: dict[str, Any], value: Any) -> None:
+    reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    expected = best_match(reference.iter_errors(value))
+
+    violations = CompiledSchema(schema).violations(value)
+
+    if expected is None:
+        assert violations == []
+    else:
+        assert violations[0].message == expected.message
+
+
+@settings(max_examples=200, deadline=None)
+@given(schemas.filter(lambda schema: isinstance(schema, dict)), values)
+def test_large_body_gets_a_violation_that_jsonschema_reports_too(schema: dict[str, Any], value: Any) -> None:
+    reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    expected = {error.message for error in flattened(reference.iter_errors(value))}
+
+    violations = CompiledSchema(schema).violations(value, LARGE)
+
+    assert bool(violations) == bool(expected)
+    composite = any(word in json.dumps(schema) for word in ('"not"', '"oneOf"', '"propertyNames"', 'false'))
+    assert composite or {violation.message for violation in violations} <= expected
+
+
+def flattened(errors: Any) -> Any:
+    for error in errors:
+        yield error
+        yield from flattened(error.context)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([r'^\p{L}+$', '^a$', '^[a-z]{2,}$', r'^\d+$', r'\u{1F600}', '^(a+)+$']),
+    st.text(max_size=30),
+)
+def test_pattern_never_crashes(pattern: str, text: str) -> None:
+    try:
+        compiled = CompiledSchema({'pattern': pattern, 'patternProperties': {pattern: False}})
+    except BadSchema:
+        return
+    for value in (text, {text: 1}):
+        for size in (0, LARGE):
+            assert all(violation.message for violation in compiled.violations(value, size))
+
+
+WORDS = {
+    'required': ({'required': ['a', 'b']}, {}, "'a' is a required property"),
+    'type': ({'type': 'object'}, [1], "[1] is not of type 'object'"),
+    'several_types': ({'type': ['object', 'null']}, 'x', "'x' is not of type 'object', 'null'"),
+    'enum': ({'enum': ['a', 'b']}, 'c', "'c' is not one of ['a', 'b']"),
+    'minimum': ({'minimum': 3}, 2, '2 is less than the minimum of 3'),
+    'min_items': ({'minItems': 2}, [1], '[1] is too short'),
+    'unique': ({'uniqueItems': True}, [1, 1], '[1, 1] has non-unique elements'),
+    'pattern': ({'pattern': '^a'}, 'b', "'b' does not match '^a'"),
+    'format': ({'format': 'date-time'}, 'now', "'now' is not a 'date-time'"),
+    'additional': (
+        {'additionalProperties': False},
+        {'x': 1},
+        "Additional properties are not allowed ('x' was unexpected)",
+    ),
+    'any_of': (
+        {'anyOf': [{'type': 'null'}, {'type': 'array'}]},
+        1,
+        '1 is not valid under any of the given schemas',
+    ),
+    'multiple_of': ({'multipleOf': 2}, 3, '3 is not a multiple of 2'),
+}
+
+
+@pytest.mark.parametrize('size', [0, LARGE], ids=['small', 'large'])
+@pytest.mark.parametrize(('schema', 'value', 'message'), WORDS.values(), ids=WORDS)
+def test_words_are_those_of_jsonschema(schema: dict[str, Any], value: Any, message: str, size: int) -> None:
+    reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    assert next(reference.iter_errors(value)).message == message
+
+    assert CompiledSchema(schema).violations(value, size)[0].message == message
+
+
+NESTED = {
+    '$defs': {'row': {'type': 'object', 'required': ['a/b'], 'properties': {'a/b': {'type': 'number'}}}},
+    'properties': {'rows': {'items': {'$ref': '#/$defs/row'}}},
+}
+
+
+@pytest.mark.parametrize('size', [0, LARGE], ids=['small', 'large'])
+def test_pointer_leads_to_the_value(size: int) -> None:
+    violations = CompiledSchema(NESTED).violations({'rows': [{'a/b': 1}, {'a/b': 'x'}]}, size)
+
+    assert [(violation.pointer, violation.message) for violation in violations] == [
+        ('/rows/1/a~1b', "'x' is not of type 'number'")
+    ]
+
+
+def test_best_match_comes_first_and_the_list_is_short() -> None:
+    violations = CompiledSchema({'items': {'type': 'number'}, 'maxItems': 3}).violations(['x'] * 50)
+
+    assert violations[0].message.endswith('is too long')
+    assert violations[0].pointer == ''
+    assert len(violations) == 10
+    assert len(set(violations)) == 10
+
+
+# Where the two disagree, `jsonschema_rs` decides, and nothing crashes.
+
+DISAGREEMENTS = {
+    'dollar_before_newline': ({'pattern': '^a$'}, 'a\n', False),
+    'multiple_of_a_decimal': ({'multipleOf': 0.1}, 0.3, True),
+    'pattern_python_refuses': ({'pattern': r'^\p{Lu}+$'}, 'a', False),
+    'pattern_property_python_refuses': ({'patternProperties': {r'^\p{Lu}+$': False}}, {'A': 1}, False),
+}
+
+
+@pytest.mark.parametrize('size', [0, LARGE], ids=['small', 'large'])
+@pytest.mark.parametrize(('schema', 'value', 'valid'), DISAGREEMENTS.values(), ids=DISAGREEMENTS)
+def test_the_fast_validator_decides(schema: dict[str, Any], value: Any, valid: bool, size: int) -> None:
+    violations = CompiledSchema(schema).violations(value, size)
+
+    assert (violations == []) is valid
+    assert all(violation.message for violation in violations)
+
+
+# What a refusal costs and repeats is bounded.
+
+
+def test_message_echoes_little_of_a_large_value() -> None:
+    for value in (['x' * 20] * 3000, {'key' * 20 + str(number): 1 for number in range(900)}, 'y' * 60_000):
+        for schema in ({'type': 'null'}, {'additionalProperties': False, 'maxItems': 1, 'maxLength': 1}):
+            for size in (0, LARGE):
+                for violation in CompiledSchema(schema).violations(value, size):
+                    assert len(violation.message) < MAX_ECHO + 100
+                    assert violation.message.startswith(('[', '{', "'", 'Additional properties are not'))
+
+
+def test_message_keeps_its_end_after_a_long_echo() -> None:
+    message = CompiledSchema({'type': 'object'}).violations(['x'] * 1000)[0].message
+
+    assert message.endswith("... is not of type 'object'")
+
+
+@pytest.mark.parametrize('key', ['0', '00', '-1', 'a/~b'])
+def test_pointer_names_the_key_as_it_is(key: str) -> None:
+    violation = CompiledSchema({'additionalProperties': {'type': 'string'}}).violations({key: 1}, LARGE)[0]
+
+    assert violation.message == "1 is not of type 'string'"
+    assert violation.pointer == '/' + key.replace('~', '~0').replace('/', '~1')
+
+
+@pytest.mark.parametrize('depth', [500, 1000, 1020])
+def test_deep_body_is_refused_in_words(depth: int) -> None:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    for size in (0, LARGE):
+        assert CompiledSchema({'type': 'object'}).violations(value, size)[0].message
+
+
+def test_unique_items_is_not_quadratic() -> None:
+    rows = [{'id': number} for number in range(8000)]
+    compiled = CompiledSchema({'items': {'type': 'object'}, 'uniqueItems': True, 'maxItems': 10})
+
+    start = time.perf_counter()
+    violations = compiled.violations(rows)
+
+    assert violations[0].message.endswith('is too long')
+    assert time.perf_counter() - start < 5
+
+
+def test_pattern_that_backtracks_does_not_hang() -> None:
+    compiled = CompiledSchema({'pattern': '^(a+)+$'})
+
+    assert compiled.violations('a' * 60 + 'b')[0].message.endswith("does not match '^(a+)+$'")
+
+
+@pytest.mark.parametrize('value', [1, 'a', [1, 'b', {}], {'a': [1], 'b': {}}, None, True, 1.5, 'é"\''])
+def test_echo_is_repr_for_a_short_value(value: Any) -> None:
+    assert echo(value) == repr(value)
+
+
+# A schema that is wrong stops the start, with the place.
+
+BAD_SCHEMAS = {
+    'unknown_type': ({'properties': {'a': {'type': 'strin'}}}, '/properties/a/type'),
+    'wrong_value': ({'properties': {'a': {'minimum': 'x'}}}, '/properties/a/minimum'),
+    'wrong_pattern': ({'properties': {'a': {'pattern': '('}}}, '/properties/a/pattern'),
+    'missing_reference': ({'$ref': '#/$defs/none'}, '/$defs/none'),
+    'remote_reference': ({'$ref': 'https://example.com/schema.json'}, 'example.com'),
+    'required_is_text': ({'required': 'name'}, '/required'),
+    'bad_example': ({'type': 'object', 'examples': [{}, 5]}, '/examples/1'),
+    'no_json': ({'enum': [{1, 2}]}, 'set'),
+}
+
+
+@pytest.mark.parametrize(('schema', 'place'), BAD_SCHEMAS.values(), ids=BAD_SCHEMAS)
+def test_bad_schema_is_refused_with_the_place(schema: dict[str, Any], place: str) -> None:
+    with pytest.raises(BadSchema, match=place.replace('$', r'\$')):
+        CompiledSchema(schema)

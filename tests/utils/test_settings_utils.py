@@ -1,0 +1,85 @@
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from model_serving.utils.settings_utils import ROOT, ServiceSettings, SettingError, load_settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallModelSettings:
+    path: Path = ROOT / 'main.py'
+    threads: int = setting(0, minimum=0)
+    title: str = 'small'
+
+
+def load(tmp_path: Path, file: str | None = None, **environment: str) -> SmallModelSettings:
+    if file is not None:
+        (tmp_path / 'small_model.conf').write_text(file)
+    return load_settings(SmallModelSettings, 'small_model', tmp_path, environment)
+
+
+def test_defaults_hold_without_a_file(tmp_path: Path) -> None:
+    assert load(tmp_path) == SmallModelSettings()
+
+
+def test_file_wins_over_default_and_environment_over_file(tmp_path: Path) -> None:
+    file = '[small_model]\nthreads = 2\ntitle = from 100% file\npath = LICENSE\n'
+
+    settings = load(tmp_path, file, MODEL_SERVING_SMALL_MODEL_THREADS='3')
+
+    assert settings == SmallModelSettings(path=ROOT / 'LICENSE', threads=3, title='from 100% file')
+
+
+WRONG = {
+    'not_a_number': (
+        '[small_model]\nthreads = two',
+        {},
+        "threads in .*small_model.conf: 'two' is not a whole number",
+    ),
+    'too_small': (
+        None,
+        {'MODEL_SERVING_SMALL_MODEL_THREADS': '-1'},
+        'SMALL_MODEL_THREADS: -1 is too small; .* 0',
+    ),
+    'no_file': (
+        None,
+        {'MODEL_SERVING_SMALL_MODEL_PATH': 'none.onnx'},
+        "MODEL_PATH: 'none.onnx' is not a file",
+    ),
+    'unknown_name': (
+        '[small_model]\nthread = 2',
+        {},
+        "no setting is called 'thread'; known: path, threads, title",
+    ),
+    'not_ini': ('threads = 2', {}, 'no section headers'),
+    'other_section': ('[other]\nthreads = 2', {}, r'needs the section \[small_model\]'),
+}
+
+
+@pytest.mark.parametrize(('file', 'environment', 'message'), WRONG.values(), ids=WRONG)
+def test_wrong_value_is_named(
+    tmp_path: Path, file: str | None, environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        load(tmp_path, file, **environment)
+
+
+@pytest.mark.parametrize('text', ['*', 'https://example.com', 'http://localhost:8000, https://a.example.com'])
+def test_origins_are_read(tmp_path: Path, text: str) -> None:
+    settings = load_settings(ServiceSettings, 'model_serving', tmp_path, {'MODEL_SERVING_CORS_ORIGINS': text})
+
+    assert settings.cors_origins == tuple(re.split(', *', text))
+
+
+@pytest.mark.parametrize('text', ['example.com', 'https://example.com/', 'https://*.example.com', 'null'])
+def test_wrong_origin_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(
+        SettingError, match=re.escape(f'MODEL_SERVING_CORS_ORIGINS: {text!r} is not an origin')
+    ):
+        load_settings(ServiceSettings, 'model_serving', tmp_path, {'MODEL_SERVING_CORS_ORIGINS': text})
+
+
+def test_shipped_file_says_what_the_defaults_are() -> None:
+    assert load_settings(ServiceSettings, 'model_serving', environment={}) == ServiceSettings()
