@@ -157,7 +157,8 @@ def test_what_is_not_chosen_is_not_imported() -> None:
         'import main\n'
         "assert main.app.test_client().post('/v1/XXXModel', json={'name': 'Leo'}).status_code == 200\n"
         "assert 'model_serving.models.iris_model' not in sys.modules\n"
-        "assert main.app.test_client().get('/_ah/warmup').json == {'warmed_up': ['XXXModel', 'DigitsModel']}\n"
+        "warmed = main.app.test_client().get('/_ah/warmup').json\n"
+        "assert warmed == {'warmed_up': ['XXXModel', 'DigitsModel']}\n"
     )
     environment = {**os.environ, 'MODEL_SERVING_MODELS': 'XXXModel, DigitsModel'}
     subprocess.run([sys.executable, '-c', script], cwd=ROOT, env=environment, check=True, timeout=60)

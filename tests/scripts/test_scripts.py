@@ -1,0 +1,164 @@
+"""The scripts of bin/, run as a person runs them, in a copy of the project whose path has a space."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service_process import ROOT, free_port
+
+INSTALLED = ROOT / 'requirements.txt'
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy of the project, without a virtual environment."""
+    copy = tmp_path_factory.mktemp('scripts') / 'model serving'
+    left_out = shutil.ignore_patterns('.git', '.venv*', 'tmp', '__pycache__', '.*_cache', '.hypothesis')
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    return copy
+
+
+@pytest.fixture(scope='module')
+def port() -> str:
+    return str(free_port())
+
+
+@pytest.fixture(autouse=True)
+def stopped(checkout: Path, port: str) -> Iterator[None]:
+    """Leave nothing running."""
+    yield
+    run(checkout, 'stop.sh', PORT=port)
+
+
+def run(
+    checkout: Path, script: str, *arguments: str, **environment: str
+) -> 'subprocess.CompletedProcess[str]':
+    # From another directory, and through a pipe, which must close although the server goes on.
+    return subprocess.run(
+        [checkout / 'bin' / script, *arguments],
+        cwd='/',
+        env={**os.environ, 'PYTHON': sys.executable, 'HOST': '127.0.0.1', 'WORKERS': '1', **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_start_demo_stop(checkout: Path, port: str) -> None:
+    started = run(checkout, 'start.sh', PORT=port)
+    assert started.returncode == 0, started.stderr
+    assert f'Serving at http://127.0.0.1:{port}/' in started.stdout
+    assert (checkout / '.venv').is_dir()
+    tried = next(line for line in started.stdout.splitlines() if line.startswith('Try:'))
+    curled = subprocess.run(['sh', '-c', tried.removeprefix('Try:')], capture_output=True, check=True).stdout
+    assert json.loads(curled) == {'result': 'Hello, Leo!'}
+
+    demo = run(checkout, 'request-demo.sh', PORT=port)
+    assert demo.returncode == 0
+    assert [line for line in demo.stdout.splitlines() if not line.startswith('$')] == [
+        '{"message":"No JSON object"}',
+        'status 400',
+        '{"message":"\'name\' is a required property"}',
+        'status 400',
+        '{"result":"Hello, Leo!"}',
+        'status 200',
+    ]
+
+    again = run(checkout, 'start.sh', PORT=port)
+    assert again.returncode == 0
+    assert again.stdout.startswith('Already running: pid ')
+    assert f'http://127.0.0.1:{port}' in again.stdout
+
+    stopped = run(checkout, 'stop.sh')
+    assert (stopped.returncode, stopped.stdout[:13]) == (0, 'Stopped (pid ')
+    with pytest.raises(OSError, match='refused'):
+        urllib.request.urlopen(f'http://127.0.0.1:{port}/', timeout=5)
+
+
+def test_stop_says_that_nothing_runs(checkout: Path) -> None:
+    stopped = run(checkout, 'stop.sh')
+
+    assert (stopped.returncode, stopped.stdout) == (0, 'Not running\n')
+
+
+def test_demo_says_that_nothing_runs(checkout: Path) -> None:
+    demo = run(checkout, 'request-demo.sh', PORT=str(free_port()))
+
+    assert demo.returncode == 1
+    assert 'start the service with bin/start.sh' in demo.stderr
+
+
+@pytest.mark.parametrize('content', ['{dead}', '{other}', 'rubbish', ''])
+def test_stale_pid_file_is_recognised(checkout: Path, port: str, content: str) -> None:
+    dead = subprocess.run(['sh', '-c', 'echo $$'], capture_output=True, text=True).stdout.strip()
+    other = subprocess.Popen(['sleep', '60'])
+    try:
+        (checkout / 'tmp').mkdir(exist_ok=True)
+        (checkout / 'tmp' / 'model-serving.pid').write_text(content.format(dead=dead, other=other.pid))
+        assert run(checkout, 'stop.sh').stdout == 'Not running\n'
+        (checkout / 'tmp' / 'model-serving.pid').write_text(content.format(dead=dead, other=other.pid))
+        assert 'Serving at' in run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel').stdout
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_killed_service_starts_again(checkout: Path, port: str) -> None:
+    run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel')
+    os.kill(int((checkout / 'tmp' / 'model-serving.pid').read_text()), signal.SIGKILL)
+    time.sleep(2)  # The worker notices that its parent is gone, and ends.
+
+    assert 'Serving at' in run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel').stdout
+
+
+FAILURES = {
+    'port_is_a_word': ({'PORT': 'abc'}, 'cannot listen on 127.0.0.1 port abc'),
+    'unknown_model': ({'MODEL_SERVING_MODELS': 'Foo'}, "no model is called 'Foo'; known: XXXModel"),
+    'wrong_setting': ({'MODEL_SERVING_MAX_BODY_BYTES': '0'}, 'MODEL_SERVING_MAX_BODY_BYTES: 0 is too small'),
+    'wrong_workers': ({'WORKERS': 'two'}, "WORKERS: 'two' is not a number of at least 1"),
+}
+
+
+@pytest.mark.parametrize(('environment', 'reason'), FAILURES.values(), ids=FAILURES)
+def test_failed_start_says_why(checkout: Path, port: str, environment: dict[str, str], reason: str) -> None:
+    started = run(checkout, 'start.sh', **{'PORT': port, **environment})
+
+    assert started.returncode == 1
+    assert reason in started.stderr
+    assert run(checkout, 'stop.sh').stdout == 'Not running\n'
+
+
+def test_taken_port_is_named(checkout: Path, service: str) -> None:
+    started = run(checkout, 'start.sh', PORT=service.rsplit(':', 1)[1])
+
+    assert started.returncode == 1
+    assert 'Address already in use; choose others with HOST and PORT' in started.stderr
+
+
+def test_changed_requirements_are_installed_again(checkout: Path, port: str) -> None:
+    once = run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel')
+    run(checkout, 'stop.sh')
+    requirements = checkout / 'requirements.txt'
+    requirements.write_text(requirements.read_text() + '# changed\n')
+    changed = run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel')
+
+    assert 'Installing' not in once.stdout
+    assert 'Installing requirements.txt' in changed.stdout
+
+
+def test_test_script_refuses_an_unknown_argument(checkout: Path) -> None:
+    answer = run(checkout, 'test.sh', '--fast')
+
+    assert answer.returncode == 1
+    assert 'unknown argument --fast; the only one is --torch' in answer.stderr
