@@ -15,8 +15,6 @@ import pytest
 
 from tests.service_process import ROOT, free_port
 
-INSTALLED = ROOT / 'requirements.txt'
-
 
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -54,6 +52,10 @@ def run(
     )
 
 
+def canonical(pin: str) -> str:
+    return pin.lower().replace('_', '-')
+
+
 def test_start_demo_stop(checkout: Path, port: str) -> None:
     started = run(checkout, 'start.sh', PORT=port)
     assert started.returncode == 0, started.stderr
@@ -62,6 +64,11 @@ def test_start_demo_stop(checkout: Path, port: str) -> None:
     tried = next(line for line in started.stdout.splitlines() if line.startswith('Try:'))
     curled = subprocess.run(['sh', '-c', tried.removeprefix('Try:')], capture_output=True, check=True).stdout
     assert json.loads(curled) == {'result': 'Hello, Leo!'}
+
+    freeze = [checkout / '.venv' / 'bin' / 'python', '-m', 'pip', 'freeze']
+    installed = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.split()
+    pinned = [line for line in (ROOT / 'requirements.txt').read_text().splitlines() if '==' in line]
+    assert sorted(map(canonical, installed)) == sorted(map(canonical, pinned))
 
     demo = run(checkout, 'request-demo.sh', PORT=port)
     assert demo.returncode == 0

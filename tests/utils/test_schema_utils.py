@@ -1,4 +1,3 @@
-import json
 import time
 from typing import Any
 
@@ -8,7 +7,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from model_serving.utils.schema_utils import MAX_ECHO, BadSchema, CompiledSchema, echo
+from model_serving.utils.schema_utils import BadSchema, CompiledSchema
+from model_serving.utils.wording_utils import MAX_ECHO, echo
 
 LARGE = 1_000_000
 """A body size that `jsonschema` may not look at whole."""
@@ -76,7 +76,7 @@ schemas = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(schemas.filter(lambda schema: isinstance(schema, dict)), values)
 def test_small_body_is_judged_and_worded_as_by_jsonschema(schema: dict[str, Any], value: Any) -> None:
     reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -90,7 +90,7 @@ def test_small_body_is_judged_and_worded_as_by_jsonschema(schema: dict[str, Any]
         assert violations[0].message == expected.message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(schemas.filter(lambda schema: isinstance(schema, dict)), values)
 def test_large_body_gets_a_violation_that_jsonschema_reports_too(schema: dict[str, Any], value: Any) -> None:
     reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -99,8 +99,7 @@ def test_large_body_gets_a_violation_that_jsonschema_reports_too(schema: dict[st
     violations = CompiledSchema(schema).violations(value, LARGE)
 
     assert bool(violations) == bool(expected)
-    composite = any(word in json.dumps(schema) for word in ('"not"', '"oneOf"', '"propertyNames"', 'false'))
-    assert composite or {violation.message for violation in violations} <= expected
+    assert {violation.message for violation in violations} <= expected
 
 
 def flattened(errors: Any) -> Any:
@@ -109,7 +108,7 @@ def flattened(errors: Any) -> Any:
         yield from flattened(error.context)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from([r'^\p{L}+$', '^a$', '^[a-z]{2,}$', r'^\d+$', r'\u{1F600}', '^(a+)+$']),
     st.text(max_size=30),
@@ -244,6 +243,26 @@ def test_unique_items_is_not_quadratic() -> None:
 
     assert violations[0].message.endswith('is too long')
     assert time.perf_counter() - start < 5
+
+
+MANY = {
+    'list': {'items': {'required': ['a', 'b', 'c', 'd']}},
+    'one_branch': {'anyOf': [{'items': {'required': ['a', 'b', 'c', 'd']}}]},
+    'branches': {'anyOf': [{'items': {'type': 'null'}}, {'items': {'type': 'string'}}, {'minItems': 10**6}]},
+}
+
+
+@pytest.mark.parametrize('schema', MANY.values(), ids=MANY)
+def test_very_many_violations_cost_little(schema: dict[str, Any]) -> None:
+    compiled = CompiledSchema(schema)
+    rows: list[Any] = [{}] * 20_000
+
+    start = time.perf_counter()
+    violations = compiled.violations(rows, 60_000)
+
+    assert len(violations) == 1
+    assert violations[0].message
+    assert time.perf_counter() - start < 1
 
 
 def test_pattern_that_backtracks_does_not_hang() -> None:
