@@ -37,7 +37,7 @@ exec "$@"
 
 
 class Deployment(NamedTuple):
-    """A folder with the upload set (`app`), what requirements.txt lists, and the temporary directory (`tmp`)."""
+    """A folder with the upload set, an environment with requirements.txt, and a temporary directory."""
 
     folder: Path
 
@@ -79,7 +79,7 @@ def deploy(folder: Path) -> Deployment:
 
 
 def _install(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    done = _run(command, INSTALL_SECONDS)
     assert done.returncode == 0, done.stderr
 
 
@@ -87,20 +87,20 @@ def _install(command: Sequence[str]) -> None:
 def serving_python() -> str:
     """The Python that app.yaml names, where this machine has it; else the one that runs the tests."""
     version = re.sub(r'python(\d)(\d+)', r'\1.\2', app_yaml()['runtime'])
-    return _on_the_path(version) or _of_pyenv(version) or getattr(sys, '_base_executable', sys.executable)
+    this: str = getattr(sys, '_base_executable', sys.executable)
+    return _on_the_path(version) or _of_pyenv(version) or this
 
 
 def _on_the_path(version: str) -> str | None:
     program = shutil.which(f'python{version}')
     # One of pyenv's stand-ins is found on the path, and fails, where its version is not switched on.
-    works = program and subprocess.run([program, '-V'], capture_output=True, timeout=30).returncode == 0
-    return program if works else None
+    return program if program and _run([program, '-V']).returncode == 0 else None
 
 
 def _of_pyenv(version: str) -> str | None:
     if shutil.which('pyenv') is None:
         return None
-    found = subprocess.run(['pyenv', 'prefix', version], capture_output=True, text=True, timeout=30)
+    found = _run(['pyenv', 'prefix', version])
     return f'{found.stdout.strip()}/bin/python{version}' if found.returncode == 0 else None
 
 
@@ -110,7 +110,7 @@ def running_entrypoint(deployment: Deployment, **extra: str) -> Iterator[Running
     port = str(free_port())
     environment = {
         'PATH': f'{deployment.programs}:{os.defpath}',
-        'HOME': '/nonexistent',
+        'HOME': str(deployment.folder / 'nobody'),
         'TMPDIR': str(deployment.temporary),
         'HOST': '127.0.0.1',
         **app_yaml()['env_variables'],
@@ -126,14 +126,16 @@ def running_entrypoint(deployment: Deployment, **extra: str) -> Iterator[Running
 def read_only(deployment: Deployment, command: Sequence[str]) -> list[str]:
     """`command`, started so that it can write to nothing but the temporary directory of `deployment`."""
     for unshare in (['unshare', '--mount'], ['unshare', '--mount', '--map-root-user']):
-        if (
-            shutil.which('unshare')
-            and subprocess.run([*unshare, 'true'], capture_output=True).returncode == 0
-        ):
-            return [*unshare, 'sh', '-c', READ_ONLY, 'sh', str(deployment.folder), *command]
-    for folder in (deployment.app, deployment.environments):
-        subprocess.run(['chmod', '-R', 'a-w', str(folder)], check=True, timeout=60)
+        remounted = [*unshare, 'sh', '-c', READ_ONLY, 'sh', str(deployment.folder)]
+        if shutil.which('unshare') and _run([*remounted, 'true']).returncode == 0:
+            return [*remounted, *command]
+    # Permissions do not bind root, but root may remount nearly everywhere.
+    _run(['chmod', '-R', 'a-w', str(deployment.app)])
     return list(command)
+
+
+def _run(command: Sequence[str], seconds: float = 30) -> 'subprocess.CompletedProcess[str]':
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
 
 
 @contextlib.contextmanager

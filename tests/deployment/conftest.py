@@ -1,6 +1,7 @@
 """Tests of Google's tools are left out where the tools are not installed."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -30,7 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     missing = missing_tools()
     left_out = [item for item in items if missing.keys() & set(getattr(item, 'fixturenames', ()))]
-    config.hook.pytest_deselected(items=left_out)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
 
@@ -42,7 +44,7 @@ def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:
     return [*lines, *(f'App Engine: {tool} is not installed; its tests are left out' for tool in missing)]
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def sdk() -> GoogleCloudSDK:
     """Google's tools; a test with this fixture is left out where they are not installed."""
     sdk = find_sdk()
@@ -50,19 +52,22 @@ def sdk() -> GoogleCloudSDK:
     return sdk
 
 
-@pytest.fixture(scope='session')
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    return deploy(tmp_path_factory.mktemp('app_engine'))
+@pytest.fixture(scope='module')
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    deployment = deploy(tmp_path_factory.mktemp('app_engine'))
+    yield deployment
+    # It is large, and pytest keeps the folders of three runs.
+    shutil.rmtree(deployment.environments, ignore_errors=True)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def deployed(deployment: Deployment) -> Iterator[Running]:
     """The service, started by the entrypoint of app.yaml."""
     with running_entrypoint(deployment) as service:
         yield service
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def dev_appserver(sdk: GoogleCloudSDK, deployment: Deployment) -> Iterator[Running]:
     """The service, started by dev_appserver.py."""
     port, admin_port, api_port = (str(free_port()) for _ in range(3))

@@ -33,7 +33,12 @@ def find_sdk() -> GoogleCloudSDK | None:
 def gcloud(*arguments: str) -> str:
     with _environment() as environment:
         done = subprocess.run(
-            ['gcloud', *arguments], env=environment, capture_output=True, text=True, timeout=120
+            ['gcloud', *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -48,6 +53,7 @@ def run_in_sdk(sdk: GoogleCloudSDK, script: str, *arguments: str) -> 'subprocess
             env={**environment, 'PYTHONPATH': modules, 'PYTHONDONTWRITEBYTECODE': '1'},
             capture_output=True,
             text=True,
+            check=False,
             timeout=120,
         )
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from data.make_digits_model import DRAWINGS, FILE, count, draw, held_out, render, split
 from model_serving.models.digits_model import DigitsModel, session_options
+from model_serving.utils.settings_utils import ROOT
 
 
 @pytest.fixture(scope='module')
@@ -93,3 +97,13 @@ def test_a_file_that_is_no_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv('MODEL_SERVING_DIGITS_MODEL_PATH', str(tmp_path / 'text.onnx'))
     with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf):
         DigitsModel()
+
+
+def test_loading_writes_nothing_to_the_home_folder(tmp_path: Path) -> None:
+    """ONNX Runtime reports to its maker unless it is told not to, and keeps its notes there."""
+    script = 'from model_serving.models.digits_model import DigitsModel; DigitsModel()'
+    environment = {**os.environ, 'HOME': str(tmp_path)}
+    environment.pop('ORT_DISABLE_TELEMETRY', None)
+    subprocess.run([sys.executable, '-c', script], cwd=ROOT, env=environment, check=True, timeout=60)
+
+    assert list(tmp_path.iterdir()) == []
