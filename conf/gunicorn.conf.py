@@ -27,9 +27,11 @@ wsgi_app = 'main:app'
 chdir = str(ROOT)
 bind = f'[{host}]:{number("PORT", 9999)}' if ':' in host else f'{host}:{number("PORT", 9999)}'
 
-# A thread for each request in flight: a worker of the sync class would answer one at a time.
-worker_class = 'gthread'
+# A thread for each request in flight: a worker of gunicorn's sync class would answer one at a time.
+worker_class = 'model_serving.utils.worker_utils.FairThreadWorker'
 workers = number('WORKERS', available_cores())
+# Measured with benchmarks/serving.py: 4 and 8 serve fast models alike, 16 take 15 % from them. Slow models
+# hold a thread each, and other requests wait when all are held.
 threads = number('THREADS', 8)
 
 # Models load in each worker, after the fork: runtimes with threads of their own hang otherwise.
