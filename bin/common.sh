@@ -21,6 +21,15 @@ find_python() {
   fail 'needs Python 3.11 or newer; install it, or name it in PYTHON'
 }
 
+# install_packages PACKAGE...: Debian packages, by apt when root; else one line says what to install.
+install_packages() {
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "install first: $* (Debian and Ubuntu: sudo apt install $*)"
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+
 # make_environment DIRECTORY REQUIREMENTS: a virtual environment with what the file lists, made once
 # and brought up to date when the file (or what it includes) changes.
 make_environment() {
@@ -33,12 +42,9 @@ make_environment() {
   echo "Installing $2 into ${1#"$root"/} ..."
   if ! "$1/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$1"
-    if ! "$python" -m venv "$1" >"$1.log" 2>&1; then
-      cat "$1.log" >&2
-      rm -rf "$1" "$1.log"
-      fail "$python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
-    fi
-    rm -f "$1.log"
+    # Debian's Python comes without what a virtual environment is made with.
+    "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+    "$python" -m venv "$1"
   fi
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/$2" ||
     fail "$2 could not be installed; see above"

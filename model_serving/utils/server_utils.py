@@ -29,10 +29,8 @@ def serve(create: Callable[[], Flask], host: str | None, port: str | None, debug
     if not _in_reloaded_process():
         _require_free(address, number)
     configure_logging()
-    try:
-        app = create()
-    except (SettingError, BadSchema) as error:
-        sys.exit(f'model-serving cannot start: {error}')
+    only_watches = debug and not _in_reloaded_process()
+    app = Flask('reloader') if only_watches else _create(create)
     debugger = debug and _is_loopback(address)
     if debug and not debugger:
         app.config['PROPAGATE_EXCEPTIONS'] = False
@@ -47,6 +45,13 @@ def serve(create: Callable[[], Flask], host: str | None, port: str | None, debug
         use_debugger=debugger,
         request_handler=_QuietRequestHandler,
     )
+
+
+def _create(create: Callable[[], Flask]) -> Flask:
+    try:
+        return create()
+    except (SettingError, BadSchema) as error:
+        sys.exit(f'model-serving cannot start: {error}')
 
 
 def _port(text: str) -> int:

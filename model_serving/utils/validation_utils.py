@@ -45,6 +45,8 @@ def _read_json(force: bool) -> Any:
     body = request.get_data()
     if not body:
         raise InvalidInput('No JSON object')
+    if encoding := request.headers.get('Content-Encoding'):
+        raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
     if not force:
         _require_json()
     instance = request.get_json(force=True)

@@ -1,13 +1,15 @@
 """The HTTP contract: what bad input gets, from the real service under gunicorn."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.raw_http import Answer, chunked, post, post_chunks, send
+from tests.raw_http import Answer, chunked, post, post_chunks, read_answer, send
 from tests.service_process import running_service
 
 HELLO = '/v1/XXXModel'
@@ -92,6 +94,16 @@ def test_content_type_decides(service: str, content_type: str | None, status: in
         assert 'application/json' in answer.json['message']
 
 
+def test_compressed_body_is_415(service: str) -> None:
+    head = (
+        f'POST {HELLO} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Encoding: gzip'
+    )
+    answer = send(service, f'{head}\r\nContent-Length: 3\r\n\r\n'.encode() + b'\x1f\x8b\x08')
+
+    assert answer.status == 415
+    assert answer.json == {'message': 'Send the body as it is, without the Content-Encoding gzip'}
+
+
 def test_duplicate_key_counts_its_last_value(service: str) -> None:
     answer = post(service, HELLO, b'{"name": "A", "name": "B"}')
 
@@ -170,11 +182,6 @@ def test_default_limit_is_32_mib(service: str) -> None:
     ids=['no_size', 'cut_off', 'wrong_end', 'negative', 'empty_size'],
 )
 def test_broken_chunk_framing_is_400(service: str, chunks: bytes) -> None:
-    import socket
-    from urllib.parse import urlsplit
-
-    from tests.raw_http import read_answer
-
     place = urlsplit(service)
     head = f'POST {HELLO} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n'
     with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
