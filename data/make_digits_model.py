@@ -26,7 +26,7 @@ from sklearn.preprocessing import MinMaxScaler
 FILE = Path(__file__).with_name('digits_model.onnx')
 SEED = 2018
 VARIANTS_PER_ROW = 24
-DRAWINGS_PER_DIGIT = 1200
+DRAWINGS_PER_DIGIT = 1800
 EPOCHS = 40
 
 Floats: TypeAlias = NDArray[numpy.float64]
@@ -70,7 +70,11 @@ def arc(centre: Point, half: Point, start: float, end: float) -> Stroke:
 
 
 DRAWINGS: dict[int, list[list[Stroke]]] = {
-    0: [[arc((0.5, 0.5), (0.32, 0.5), -90, 270)], [arc((0.5, 0.5), (0.45, 0.5), -90, 270)]],
+    0: [
+        [arc((0.5, 0.5), (0.32, 0.5), -90, 270)],
+        [arc((0.5, 0.5), (0.45, 0.5), -90, 270)],
+        [arc((0.5, 0.5), (0.38, 0.5), -90, 270), [(0.78, 0.15), (0.22, 0.85)]],
+    ],
     1: [
         [[(0.5, 0.0), (0.5, 1.0)]],
         [[(0.3, 0.25), (0.5, 0.0), (0.5, 1.0)]],
@@ -115,6 +119,7 @@ DRAWINGS: dict[int, list[list[Stroke]]] = {
     ],
     9: [
         [[*arc((0.5, 0.28), (0.3, 0.28), 0, -360), (0.75, 1.0)]],
+        [arc((0.5, 0.28), (0.3, 0.28), 0, -360), [(0.8, 0.1), (0.78, 1.0)]],
         [[*arc((0.5, 0.28), (0.3, 0.28), 0, -360), (0.8, 0.6), *arc((0.5, 0.75), (0.3, 0.25), 0, 130)]],
     ],
 }
@@ -127,7 +132,7 @@ def draw(digit: int, random: numpy.random.Generator) -> Floats:
     way = ways[random.integers(len(ways))]
     slant, shear = random.normal(0, 0.10, 2)
     hand = numpy.array([[numpy.cos(slant), numpy.sin(slant)], [-numpy.sin(slant) - shear, numpy.cos(slant)]])
-    hand *= random.uniform([[0.7], [1.0]], [[1.3], [1.0]])
+    hand[0] *= numpy.exp(random.uniform(-0.9, 0.4))  # From narrow, 0.4, to wide, 1.5.
     strokes = [numpy.asarray(stroke) @ hand for stroke in way]
     strokes = [stroke + random.normal(0, 0.012, stroke.shape) for stroke in strokes]
     return count(render(strokes, pen=random.uniform(2.5, 5.0)))
