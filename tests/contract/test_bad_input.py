@@ -1,5 +1,6 @@
 """The HTTP contract: what bad input gets, from the real service under gunicorn."""
 
+import functools
 import json
 import socket
 import time
@@ -8,7 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from main import create_app
 from tests.raw_http import Answer, chunked, post, post_chunks, read_answer, send
 from tests.service_process import running_service
 
@@ -17,6 +22,11 @@ DIGITS = '/v1/DigitsModel'
 LIMIT = 32 * 1024 * 1024
 NO_OBJECT = 'No JSON object'
 ROW = [0] * 64
+
+json_texts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(['name', 'instances', 'x']), inner),
+).map(lambda value: json.dumps(value).encode())
 
 
 def rows(*instances: object) -> bytes:
@@ -220,3 +230,23 @@ def best_seconds(service: str, path: str, body: bytes) -> float:
 
 def assert_alive(service: str) -> None:
     assert post(service, HELLO, b'{"name": "Leo"}').json == {'result': 'Hello, Leo!'}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([HELLO, DIGITS]),
+    st.binary(max_size=60) | st.text(max_size=40).map(str.encode) | json_texts,
+    st.sampled_from(
+        ['application/json', 'application/json; charset=utf-8', 'text/plain', 'a/b; charset="', '']
+    ),
+)
+def test_no_body_is_a_crash(path: str, body: bytes, content_type: str) -> None:
+    response = in_process().post(path, data=body, content_type=content_type)
+
+    assert response.status_code in {200, 400, 415}
+    assert response.status_code == 200 or response.get_json()['message']
+
+
+@functools.cache
+def in_process() -> FlaskClient:
+    return create_app(['XXXModel', 'DigitsModel']).test_client()
