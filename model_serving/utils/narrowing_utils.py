@@ -9,11 +9,12 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import jsonschema_rs
 from jsonschema import Draft202012Validator
 
+from model_serving.utils.schema_parts_utils import Part, Path, parts_of
 from model_serving.utils.wording_utils import DECIDED_WORDS, Violation, cut, decides, echo, pointer
 
 ROOT_URI = 'urn:model-serving:schema'
@@ -34,10 +35,6 @@ SINGLE_WORDS = {
 MAX_STEPS = 5000
 """Most steps from the top; a schema may refer to itself for ever."""
 
-Path = tuple[str | int, ...]
-Part = tuple[Path, Path, Any]
-"""A place in the schema, the step to a place in the body (empty: the same place), and what lies there."""
-
 
 class Narrower:
     """Finds and words one violation of a schema."""
@@ -55,7 +52,7 @@ class Narrower:
             schema = _at(self._schema, where)
             if words := self._words(where, schema, instance):
                 return Violation(pointer(path), words)
-            parts = itertools.chain(_parts(where, schema, instance), self._branch(where, schema, instance))
+            parts = itertools.chain(parts_of(where, schema, instance), self._branch(where, schema, instance))
             part = next(filter(self._broken, parts), None)
             if part is None:
                 return self._last_words(where, path, instance)
@@ -139,57 +136,6 @@ def _at(schema: Any, where: Path) -> Any:
 
 def _fragment(where: Path) -> str:
     return quote(pointer(where))
-
-
-def _parts(where: Path, schema: Any, instance: Any) -> Iterator[Part]:
-    """The parts of the schema that a value must also fit, or that parts of the value must."""
-    if not isinstance(schema, dict):
-        return
-    if isinstance(reference := schema.get('$ref'), str) and reference.startswith('#/'):
-        yield _steps(reference), (), instance
-    for index in range(len(schema.get('allOf', ()))):
-        yield (*where, 'allOf', index), (), instance
-    if isinstance(instance, dict):
-        yield from _object_parts(where, schema, instance)
-    if isinstance(instance, list):
-        yield from _array_parts(where, schema, instance)
-
-
-def _object_parts(where: Path, schema: dict[str, Any], instance: dict[str, Any]) -> Iterator[Part]:
-    named = schema.get('properties', {})
-    for key in named:
-        if key in instance:
-            yield (*where, 'properties', key), (key,), instance[key]
-    for pattern in schema.get('patternProperties', {}):
-        fits = decides('pattern', pattern)
-        for key in filter(fits, instance):
-            yield (*where, 'patternProperties', pattern), (key,), instance[key]
-    if 'propertyNames' in schema:
-        for key in instance:
-            yield (*where, 'propertyNames'), (), key
-    if 'additionalProperties' in schema and 'patternProperties' not in schema:
-        for key in instance.keys() - named.keys():
-            yield (*where, 'additionalProperties'), (key,), instance[key]
-    for key in schema.get('dependentSchemas', {}):
-        if key in instance:
-            yield (*where, 'dependentSchemas', key), (), instance
-
-
-def _array_parts(where: Path, schema: dict[str, Any], instance: list[Any]) -> Iterator[Part]:
-    first = len(schema.get('prefixItems', ()))
-    for index in range(min(first, len(instance))):
-        yield (*where, 'prefixItems', index), (index,), instance[index]
-    if 'items' in schema:
-        place = (*where, 'items')
-        for index in range(first, len(instance)):
-            yield place, (index,), instance[index]
-
-
-def _steps(reference: str) -> Path:
-    steps = unquote(reference).split('/')[1:]
-    return tuple(
-        int(step) if step.isdigit() else step.replace('~1', '/').replace('~0', '~') for step in steps
-    )
 
 
 def _flat_words(keyword: str, value: Any, schema: dict[str, Any], instance: Any) -> str | None:
