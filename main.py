@@ -70,7 +70,7 @@ def choose(names: tuple[str, ...]) -> list[Mount]:
 
 
 def load(mount: Mount) -> type:
-    """Import the resource of `mount`, which loads its model. Raises SettingError if a package is missing."""
+    """Import the resource of `mount`, which loads its model. Raises SettingError if something is missing."""
     import pkgutil
 
     from model_serving.utils.settings_utils import SettingError
@@ -78,10 +78,13 @@ def load(mount: Mount) -> type:
     try:
         resource: type = pkgutil.resolve_name(mount.resource)
     except ModuleNotFoundError as error:
-        raise SettingError(
-            f'models: {mount.name} needs the package {error.name!r}, which is not installed;'
-            ' install it or choose other models'
-        ) from error
+        missing = f'needs the package {error.name!r}, which is not installed; add it to requirements.txt'
+        if str(error.name).startswith('model_serving'):
+            missing = f'is to come from {mount.resource!r}, but there is no module {error.name!r}'
+        raise SettingError(f'models: {mount.name} {missing}, or choose other models') from error
+    except Exception as error:
+        error.add_note(f'(while loading {mount.name})')
+        raise
     return resource
 
 
@@ -95,7 +98,7 @@ def main() -> None:
     from model_serving.utils.server_utils import serve
 
     serve(
-        lambda: create_app((arguments['--models'] or '').split(',')),
+        lambda: create_app(name.strip() for name in (arguments['--models'] or '').split(',')),
         host=arguments['--host'],
         port=arguments['--port'],
         debug=arguments['--debug'],

@@ -10,15 +10,15 @@ fail() {
   exit 1
 }
 
-# The newest Python on the PATH that the service is tried with; $PYTHON overrides it.
+# The newest Python on the PATH that the service is tried with, or the one that $PYTHON names.
 find_python() {
-  for candidate in ${PYTHON:+"$PYTHON"} python3.13 python3.12 python3.11 python3; do
+  for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       command -v "$candidate"
       return
     fi
   done
-  fail 'needs Python 3.11 or newer; install it, or name it in PYTHON'
+  fail "needs Python 3.11 or newer${PYTHON:+, which $PYTHON is not}; install it, or name it in PYTHON"
 }
 
 # install_packages PACKAGE...: Debian packages, by apt when root; else one line says what to install.
@@ -43,7 +43,8 @@ make_environment() {
   if ! "$1/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$1"
     # Debian's Python comes without what a virtual environment is made with.
-    "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+    "$python" -c 'import ensurepip' 2>/dev/null ||
+      install_packages "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     "$python" -m venv "$1"
   fi
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/$2" ||

@@ -10,12 +10,14 @@ HOST=${HOST:-127.0.0.1}
 case $HOST in *:*) HOST="[$HOST]" ;; esac
 url=http://$HOST:${PORT:-9999}/v1/XXXModel
 
+# call [BODY]: POST it, and show the command, the answer and its status.
 call() {
-  echo "\$ curl -X POST $url $*"
-  curl --silent --show-error --noproxy '*' --max-time 30 --write-out 'status %{http_code}\n' -X POST "$url" "$@" ||
+  echo "\$ curl -X POST $url${1:+ -H 'Content-Type: application/json' -d '$1'}"
+  curl --silent --noproxy '*' --max-time 30 --write-out 'status %{http_code}\n' -X POST "$url" \
+    ${1:+-H 'Content-Type: application/json' -d "$1"} ||
     fail "nothing answers at $url; start the service with bin/start.sh"
 }
 
 call
-call -H 'Content-Type: application/json' -d '{}'
-call -H 'Content-Type: application/json' -d '{"name": "Leo"}'
+call '{}'
+call '{"name": "Leo"}'

@@ -21,6 +21,7 @@ if pid=$(running_pid); then
 fi
 mkdir -p "$root/tmp"
 rm -f "$pid_file"
+[ ! -f "$log_file" ] || mv -f "$log_file" "$log_file.1"
 make_environment "$root/.venv" requirements.txt
 python=$root/.venv/bin/python
 
@@ -34,7 +35,8 @@ started=$!
 if ! "$python" "$root/bin/probe.py" wait "$url/" "$started"; then
   kill "$started" 2>/dev/null || true
   echo "start.sh: the service did not start; from $log_file:" >&2
-  grep -F '[CRITICAL]' "$log_file" >&2 || tail -n 20 "$log_file" >&2
+  grep -m 1 -F '[CRITICAL]' "$log_file" >&2 || grep -m 1 -E '^[A-Za-z_.]+(Error|Exception|Exit): ' "$log_file" >&2 ||
+    tail -n 20 "$log_file" >&2
   exit 1
 fi
 echo "$url" >"$address_file"

@@ -19,6 +19,8 @@ done
 make_environment "$root/.venv-test" requirements-dev.txt
 cd "$root"
 PATH=$root/.venv-test/bin:$PATH
+# Playwright's driver needs it, and no package that was installed depends on it.
+playwright --version >/dev/null 2>&1 || install_packages libatomic1
 selected='not torch'
 export UNCOVERED='model_serving/*/co2_model*'
 if [ -n "$torch" ]; then

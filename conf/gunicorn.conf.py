@@ -15,10 +15,10 @@ from model_serving.utils.cpu_utils import available_cores
 
 
 def number(name, default):
-    """The environment variable `name` as a number of at least 1."""
+    """The environment variable `name` as a number from 1 to 65535."""
     text = os.environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and int(text) >= 1):
-        sys.exit(f'{name}: {text!r} is not a number of at least 1')
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        sys.exit(f'{name}: {text!r} is not a number from 1 to 65535')
     return int(text)
 
 
@@ -51,9 +51,5 @@ control_socket_disable = True
 worker_tmp_dir = '/dev/shm' if os.access('/dev/shm', os.W_OK) else tempfile.gettempdir()
 logconfig = str(ROOT / 'conf' / 'logging.conf')
 
-STALLED_SECONDS = 30
-
-
-def pre_request(worker, request):
-    """Let no client that stops sending, or reading, hold a thread for ever."""
-    request.unreader.sock.settimeout(STALLED_SECONDS)
+# No header of a request becomes part of the environment that names the application's place.
+forwarder_headers = ''

@@ -39,6 +39,8 @@ def add_model(copy: Path) -> None:
     assert len(files) == 2
     for name, code in files:
         (copy / name).write_text(code)
+    if 'SentimentModel' in (copy / 'main.py').read_text():
+        return  # Who tries the README in the project itself has mounted it already.
     (line,) = [block for block in blocks('python') if block.lstrip().startswith('Mount(')]
     text = (copy / 'main.py').read_text()
     assert text.count(']\n"""What is served') == 1
@@ -68,7 +70,7 @@ def test_readme_commands_do_what_it_says(checkout: Path) -> None:
         assert json.loads(sh(checkout, iris, port).stdout)['predictions'][0]['label'] == 'setosa'
         assert sh(checkout, 'bin/request-demo.sh', port).stdout.count('status 400') == 2
         index = json.loads(sh(checkout, f'curl -s http://127.0.0.1:{port}/', port).stdout)
-        assert index['models'][-1]['name'] == 'SentimentModel'
+        assert 'SentimentModel' in [model['name'] for model in index['models']]
         warmed = json.loads(sh(checkout, f'curl -s http://127.0.0.1:{port}/_ah/warmup', port).stdout)
         assert 'SentimentModel' in warmed['warmed_up']
     finally:

@@ -124,7 +124,7 @@ def test_main_serves(arguments: list[str], said: list[str], unsaid: list[str], t
             f'http://127.0.0.1:{port}/?__debugger__=yes&cmd=resource&f=style.css'
         ).read()
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
     text = log.read_text()
     assert all(words in text for words in said)
@@ -138,7 +138,10 @@ def test_debug_binds_no_public_address() -> None:
 
 
 def test_default_models_are_those_not_opt_in() -> None:
-    assert [mount.name for mount in main.choose(())] == ['XXXModel', 'IrisModel', 'DigitsModel']
+    names = [mount.name for mount in main.choose(())]
+
+    assert {'XXXModel', 'IrisModel', 'DigitsModel'} <= set(names)
+    assert 'CO2Model' not in names
 
 
 def test_opt_in_model_loads_when_named() -> None:
@@ -150,6 +153,31 @@ def test_unknown_model_is_named_with_the_known_ones() -> None:
         SettingError, match="no model is called 'Foo'; known: XXXModel, IrisModel, DigitsModel"
     ):
         main.choose(('XXXModel', 'Foo'))
+
+
+def test_names_may_have_spaces_between_them() -> None:
+    answer = run_main('-p', str(free_port()), '--models=XXXModel, Foo')
+
+    assert "no model is called 'Foo'" in answer.stderr
+
+
+MISTYPED = {
+    'module': ('model_serving.resources.none:Resource', "there is no module 'model_serving.resources.none'"),
+    'package': ('no_such_package:Resource', "needs the package 'no_such_package', which is not installed"),
+}
+
+
+@pytest.mark.parametrize(('resource', 'message'), MISTYPED.values(), ids=MISTYPED)
+def test_mistyped_mount_is_named(resource: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        main.load(main.Mount('WineModel', resource))
+
+
+def test_error_while_loading_names_the_model() -> None:
+    with pytest.raises(AttributeError) as caught:
+        main.load(main.Mount('WineModel', 'model_serving.resources.xxx_model_resource:Typo'))
+
+    assert caught.value.__notes__ == ['(while loading WineModel)']
 
 
 def test_what_is_not_chosen_is_not_imported() -> None:

@@ -47,6 +47,8 @@ def _default(value: Any) -> Any:
     """Turn what orjson does not know into something that it does."""
     if not hasattr(value, '__array__'):
         raise TypeError(f'{type(value).__module__}.{type(value).__qualname__} has no form in JSON')
+    if hasattr(value, 'filled'):  # A masked array: what it masks is null.
+        return value.tolist()
     array = _numpy().asarray(value)
     if array.ndim and not array.flags.c_contiguous and array.dtype.kind in 'biufM':
         return _numpy().ascontiguousarray(array)

@@ -7,14 +7,18 @@ import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from model_serving.utils.settings_utils import ROOT
+
+STARTED = 'model_serving.started'
+"""Where a request keeps the time it came."""
 
 
 def configure_logging() -> None:
     """Set logging up from conf/logging.conf. For the program to call, once."""
     logging.config.fileConfig(ROOT / 'conf' / 'logging.conf', disable_existing_loggers=False)
+    logging.captureWarnings(True)
 
 
 @contextlib.contextmanager
@@ -23,7 +27,8 @@ def log_failed_start() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        logging.getLogger('main').critical('Cannot start: %s: %s', type(error).__name__, error)
+        reason = ' '.join([f'{type(error).__name__}: {error}', *getattr(error, '__notes__', ())])
+        logging.getLogger('main').critical('Cannot start: %s', reason)
         raise
 
 
@@ -33,11 +38,11 @@ def log_requests(app: Flask) -> None:
 
     @app.before_request
     def start() -> None:
-        g.started = time.perf_counter()
+        request.environ[STARTED] = time.perf_counter()
 
     @app.after_request
     def write(response: Response) -> Response:
-        milliseconds = (time.perf_counter() - g.started) * 1000
+        milliseconds = (time.perf_counter() - request.environ[STARTED]) * 1000
         # Quoted: a line break in a path must not start a line of the log.
         path = quote(request.path, safe='/:')
         logger.info('%s %s %d %.1f ms', request.method, path, response.status_code, milliseconds)

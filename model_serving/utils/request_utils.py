@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from flask import Request
 
-from model_serving.utils.error_utils import BodyTooLarge, InvalidInput
+from model_serving.utils.error_utils import BodyTooLarge, InvalidInput, UnsupportedMediaType
 
 MOST_DISCARDED_BYTES = 128 * 1024 * 1024
 PIECE_BYTES = 1024 * 1024
@@ -25,6 +25,8 @@ class ServiceRequest(Request):
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Say what is wrong with a body that is not JSON, and where. Raises InvalidInput."""
+        if e is None:  # The body is of another content type, and nothing forces it.
+            raise UnsupportedMediaType
         body = self.get_data()
         try:
             body.decode()

@@ -1,18 +1,20 @@
 """One JSON Schema, compiled once: `jsonschema_rs` decides, `jsonschema` words the refusal.
 
 `jsonschema_rs` checks 665 kB of numbers in 0.3 ms, `jsonschema` in 351 ms; but the messages of
-`jsonschema` are the contract. So the slow one runs only on what was refused, and over a whole body only
-while that is small. In a large one, the fast one finds the place and the slow one words just that.
+`jsonschema` are the contract. So the slow one runs only on what was refused, and there only on the parts
+that the fast one finds broken: on all of them in a small body, on the first in a large one.
 """
 
+import contextlib
 from typing import Any
 
 import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from model_serving.utils.narrowing_utils import Narrower
-from model_serving.utils.wording_utils import Violation, Worder, cut, pointer
+from model_serving.utils.echo_utils import cut
+from model_serving.utils.subschema_utils import pointer
+from model_serving.utils.wording_utils import MAX_DEPTH, TooDeepError, UnwordableError, Violation, Worder
 
 WHOLE_BODY_BYTES = 64 * 1024
 """Up to this size `jsonschema` looks at the whole body for its best match."""
@@ -29,17 +31,18 @@ class CompiledSchema:
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
+        if not isinstance(schema, dict):
+            raise BadSchema(f'a dict is due, as in @validate_json(schema), not {schema!r}')
         try:
             Draft202012Validator.check_schema(schema, format_checker=None)
             self._decider = jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
-            self._narrower = Narrower(schema)
+            self._worder = Worder(schema)
         except SchemaError as error:
             raise BadSchema(f'{error.message} (at {pointer(error.absolute_path) or "the top"})') from error
         except jsonschema_rs.ValidationError as error:
             raise BadSchema(f'{error.message} (at {pointer(error.instance_path) or "the top"})') from error
         except (TypeError, ValueError, jsonschema_rs.ReferencingError) as error:
             raise BadSchema(str(error)) from error
-        self._worder = Worder(schema)
         self._check_examples(schema.get('examples', []))
 
     def violations(self, instance: Any, body_bytes: int = 0) -> list[Violation]:
@@ -50,19 +53,26 @@ class CompiledSchema:
         if self._decider.is_valid(instance):
             return []
         try:
-            found = self._worder.violations(instance) if body_bytes <= WHOLE_BODY_BYTES else []
-            return found or [self._narrower.violation(instance)]
-        except Exception:  # jsonschema cannot word it: re.error, RecursionError, an unknown $ref, ...
+            return self._in_words(instance, body_bytes)
+        except TooDeepError:
+            return [Violation('', f'The body breaks the schema, more than {MAX_DEPTH} levels down')]
+        except Exception:  # UnwordableError, an unknown $ref, RecursionError, re.error, ...
             return [self._in_plain_words(instance)]
+
+    def _in_words(self, instance: Any, body_bytes: int) -> list[Violation]:
+        if body_bytes <= WHOLE_BODY_BYTES:
+            with contextlib.suppress(UnwordableError):
+                return self._worder.all_violations(instance)
+        return [self._worder.first_violation(instance)]
 
     def _in_plain_words(self, instance: Any) -> Violation:
         try:
             self._decider.validate(instance)
         except jsonschema_rs.ValidationError as error:
             return Violation(pointer(error.instance_path), cut(error.message))
-        except ValueError:
+        except ValueError:  # Nested too deeply for an error to be made.
             pass
-        return Violation('', 'The body breaks the schema, but is nested too deeply to say where')
+        return Violation('', 'The body breaks the schema')
 
     def _check_examples(self, examples: list[Any]) -> None:
         for index, example in enumerate(examples):

@@ -55,7 +55,7 @@ def _create(create: Callable[[], Flask]) -> Flask:
 
 
 def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
         return int(text)
     sys.exit(f'model-serving cannot start: {text!r} is not a port; give a number from 1 to 65535 with --port')
 
@@ -70,9 +70,10 @@ def _require_free(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, 'strerror', None) or 'this is not an address'
         sys.exit(
-            f'model-serving cannot start on {host} port {port}: {error.strerror};'
+            f'model-serving cannot start on {host} port {port}: {reason};'
             ' choose others with --host and --port'
         )
 

@@ -16,6 +16,7 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     app = Flask('model_serving', static_folder=None)
     app.request_class = ServiceRequest
     app.json = OrjsonProvider(app)
+    app.url_map.merge_slashes = False  # Else //v1/X is a redirect, whose body is no JSON.
     app.config['MAX_CONTENT_LENGTH'] = settings.max_body_bytes
     log_requests(app)
     handle_errors(app)

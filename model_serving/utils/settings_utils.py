@@ -7,14 +7,16 @@ the start and names the setting, its value and the place it came from.
 
 import configparser
 import dataclasses
+import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT_PREFIX = 'MODEL_SERVING_'
+SERVICE_SECTION = 'model_serving'
 
 Settings = TypeVar('Settings')
 
@@ -68,18 +70,33 @@ def load_settings(
     fields = {field.name: field for field in dataclasses.fields(group)}  # type: ignore[arg-type]
     if unknown := sorted(set(in_file) - set(fields)):
         raise SettingError(f'{file}: no setting is called {unknown[0]!r}; known: {", ".join(sorted(fields))}')
+    _refuse_unknown_variables(section, fields, environment)
+    types = get_type_hints(group)
     values = {}
     for name, field in fields.items():
         variable = _variable(section, name)
         if variable in environment:
-            values[name] = _parse(environment[variable], field, variable)
+            values[name] = _parse(environment[variable], types[name], field, variable)
         elif name in in_file:
-            values[name] = _parse(in_file[name], field, f'{name} in {file}')
+            values[name] = _parse(in_file[name], types[name], field, f'{name} in {file}')
+        elif isinstance(field.default, Path) and not field.default.is_file():
+            raise SettingError(f'{name}: the default {str(field.default)!r} is not a file; set {variable}')
     return group(**values)
 
 
+def _refuse_unknown_variables(section: str, fields: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Raise SettingError for a variable that can only be meant for this section, but names no setting."""
+    known = {_variable(section, name) for name in fields}
+    for variable in sorted(environment):
+        # The sections of models are named *_model; whatever else has the prefix is the service's.
+        model = re.match(rf'{ENVIRONMENT_PREFIX}(\w+?_MODEL)_', variable)
+        meant_for = model[1].lower() if model else SERVICE_SECTION
+        if variable.startswith(ENVIRONMENT_PREFIX) and meant_for == section and variable not in known:
+            raise SettingError(f'{variable}: there is no such setting; known: {", ".join(sorted(known))}')
+
+
 def _variable(section: str, name: str) -> str:
-    own = '' if section == 'model_serving' else f'{section}_'
+    own = '' if section == SERVICE_SECTION else f'{section}_'
     return f'{ENVIRONMENT_PREFIX}{own}{name}'.upper()
 
 
@@ -94,9 +111,11 @@ def _read_file(file: Path, section: str) -> Mapping[str, str]:
     return parser[section] if parser.has_section(section) else {}
 
 
-def _parse(text: str, field: 'dataclasses.Field[Any]', place: str) -> Any:
+def _parse(text: str, kind: Any, field: 'dataclasses.Field[Any]', place: str) -> Any:
+    if kind not in PARSERS:
+        raise SettingError(f'{place}: a setting cannot be a {kind}; it can be {", ".join(map(str, PARSERS))}')
     try:
-        value = PARSERS[field.type](text.strip())
+        value = PARSERS[kind](text.strip())
         if check := field.metadata.get('each'):
             value = tuple(map(check, value))
     except ValueError as error:
@@ -114,6 +133,19 @@ def _integer(text: str) -> int:
         raise ValueError(f'{text!r} is not a whole number') from None
 
 
+def _number(text: str) -> float:
+    number = float(text) if re.fullmatch(r'[-+.\deE]+', text) else math.nan
+    if not math.isfinite(number):
+        raise ValueError(f'{text!r} is not a number')
+    return number
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ('true', 'false'):
+        raise ValueError(f'{text!r} is neither true nor false')
+    return text.lower() == 'true'
+
+
 def _file(text: str) -> Path:
     path = ROOT / Path(text).expanduser()
     if not path.is_file():
@@ -125,5 +157,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in (part.strip() for part in text.split(',')) if name)
 
 
-PARSERS: dict[Any, Any] = {int: _integer, str: str, Path: _file, tuple[str, ...]: _names}
+PARSERS: dict[Any, Callable[[str], Any]] = {
+    int: _integer,
+    float: _number,
+    bool: _flag,
+    str: str,
+    Path: _file,
+    tuple[str, ...]: _names,
+}
 """How the text of a setting is read, by the type of its field."""

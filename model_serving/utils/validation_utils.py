@@ -23,6 +23,8 @@ def validate_json(schema: dict[str, Any], force: bool = False) -> Callable[[View
     messages unless the one violation is at the top), of another content type (UnsupportedMediaType) or
     too large (BodyTooLarge). Raises BadSchema at once, with the place, if the schema itself is wrong.
     """
+    if callable(schema):
+        raise BadSchema(f'write @validate_json(schema), not @validate_json, above {schema!r}')
 
     def decorate(view: View) -> View:
         try:
@@ -45,7 +47,7 @@ def _read_json(force: bool) -> Any:
     body = request.get_data()
     if not body:
         raise InvalidInput('No JSON object')
-    if encoding := request.headers.get('Content-Encoding'):
+    if (encoding := request.headers.get('Content-Encoding', 'identity')) != 'identity':
         raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
     if not force:
         _require_json()

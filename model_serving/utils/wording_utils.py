@@ -1,24 +1,36 @@
-"""The words of a refusal: those of `jsonschema`, at a cost and a length that the body cannot drive up."""
+"""The words of a refusal: those of `jsonschema`, at a cost and a length that the body cannot drive up.
+
+`jsonschema` walks only into what `jsonschema_rs` finds broken, so that a refusal costs little more than the
+check. Keywords that it decides wrongly, or at a cost that a body can be made for, are decided by
+`jsonschema_rs`: see `_own_checks`.
+"""
 
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
-MAX_ECHO = 1000
-"""Most characters of the body that one message repeats."""
+from model_serving.utils.echo_utils import cut, echo, with_short_repr
+from model_serving.utils.subschema_utils import Subschemas, pointer
 
 MAX_VIOLATIONS = 10
 """Most violations that one refusal lists."""
 
-MAX_WORDED = 3000
-"""Most violations worded in one body, each counted once for every level that it lies deep."""
+MAX_ERRORS = 3000
+"""Most errors made for one body, each counted at every level that it passes on its way up."""
+
+MAX_STEPS = 100_000
+"""Most steps from a value into a part of it."""
+
+MAX_DEPTH = 25
+"""Most levels that are walked down: each costs a check of all that lies below it."""
 
 DECIDED_WORDS = {
     'format': '{} is not a {!r}',
@@ -32,6 +44,13 @@ DECIDED_WORDS = {
 pair; and a pattern that backtracks would hang it on a body made for that.
 """
 
+WALKING_KEYWORDS = {'$ref', '$dynamicRef', 'allOf', 'dependentSchemas', 'if', 'items', 'prefixItems'} | {
+    'patternProperties',
+    'properties',
+    'propertyNames',
+}
+"""Keywords that only pass on what is wrong further in: their messages repeat nothing themselves."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
@@ -41,28 +60,127 @@ class Violation:
     message: str
 
 
+class UnwordableError(Exception):
+    """`jsonschema` has no words for what is wrong, or they would cost too much."""
+
+
+class TooDeepError(Exception):
+    """What is wrong lies more than MAX_DEPTH levels down."""
+
+
 class Worder:
-    """Words everything that is wrong with a small body, as `jsonschema` does."""
+    """Words what is wrong with a body, as `jsonschema` does."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        self._validator = _BoundedValidator(schema)
+        self._validator = _validator_class(Subschemas(schema))(schema)
 
-    def violations(self, instance: Any) -> list[Violation]:
-        """The best match, then the others; an empty list for none, or for too many to word."""
-        _budget.errors = MAX_WORDED
-        try:
-            errors = list(self._validator.iter_errors(instance))
-        except _TooManyError:
-            return []
+    def all_violations(self, instance: Any) -> list[Violation]:
+        """The best match, then the others. Raises UnwordableError for none, or too many."""
+        _work.begin(first=False)
+        errors = list(self._validator.iter_errors(instance))
         best = best_match(errors)
         if best is None:
-            return []
+            raise UnwordableError
         top = best
         while top.parent is not None:
             top = top.parent
         others = [error for error in errors[:MAX_VIOLATIONS] if error is not top]
-        listed = [best, *others][:MAX_VIOLATIONS]
-        return [Violation(pointer(error.absolute_path), _message(error)) for error in listed]
+        return [_violation(error) for error in [best, *others][:MAX_VIOLATIONS]]
+
+    def first_violation(self, instance: Any) -> Violation:
+        """The first violation met. Raises UnwordableError for none."""
+        _work.begin(first=True)
+        for error in self._validator.iter_errors(instance):
+            return _violation(error)
+        raise UnwordableError
+
+
+class _Work(threading.local):
+    """What the wording of one body has cost so far, in this thread."""
+
+    first: bool
+    errors: int
+    steps: int
+    depth: int
+
+    def begin(self, first: bool) -> None:
+        self.first, self.errors, self.steps, self.depth = first, 0, 0, 0
+
+    def count_error(self) -> None:
+        self.errors += 1
+        if self.errors > MAX_ERRORS:
+            raise UnwordableError
+
+    def go_down(self) -> None:
+        self.steps += 1
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise TooDeepError
+        if self.steps > MAX_STEPS:
+            raise UnwordableError
+
+    def come_up(self) -> None:
+        self.depth -= 1
+
+
+_work = _Work()
+
+Check = Callable[[Any, Any, Any, Any], Any]
+
+
+def _validator_class(subschemas: Subschemas) -> Any:
+    """`jsonschema`'s validator, walking only into what `subschemas` finds broken."""
+    checks = {**Draft202012Validator.VALIDATORS, **_own_checks(subschemas)}
+    made = extend(
+        Draft202012Validator, {keyword: _bounded(keyword, check) for keyword, check in checks.items()}
+    )
+    whole_descend, whole_is_valid = made.descend, made.is_valid
+
+    def descend(
+        self: Any, instance: Any, schema: Any, path: Any = None, **further: Any
+    ) -> Iterator[ValidationError]:
+        if schema is False:
+            yield _not_allowed(instance, path)
+        elif not subschemas.fits(schema, instance):
+            _work.go_down()
+            yield from whole_descend(self, instance, schema, path, **further)
+            _work.come_up()
+
+    def is_valid(self: Any, instance: Any) -> bool:
+        fits = subschemas.fits(self.schema, instance)
+        return bool(whole_is_valid(self, instance)) if fits is None else fits
+
+    def evolve(self: Any, **changes: Any) -> Any:
+        # jsonschema's own goes back to a class of its own where a schema has a $schema.
+        return attrs.evolve(self, **changes)
+
+    made.descend, made.is_valid, made.evolve = descend, is_valid, evolve
+    return made
+
+
+def _not_allowed(instance: Any, path: Any) -> ValidationError:
+    error = ValidationError(
+        f'False schema does not allow {echo(instance)}',
+        validator=None,
+        validator_value=None,
+        instance=instance,
+        schema=False,
+    )
+    # jsonschema leaves this step out of the path, by which it chooses the best match: so it stands beside it.
+    error.last_step = () if path is None else (path,)
+    return error
+
+
+def _bounded(keyword: str, check: Check) -> Check:
+    """`check`, up to so many errors, whose messages repeat little of the value."""
+
+    def bounded(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        shown = instance if keyword in WALKING_KEYWORDS else with_short_repr(instance)
+        for error in check(validator, value, shown, schema) or ():
+            _work.count_error()
+            yield error
+
+    return bounded
 
 
 @functools.lru_cache(maxsize=1024)
@@ -72,78 +190,20 @@ def decides(keyword: str, value: Any) -> Callable[[Any], bool]:
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True).is_valid
 
 
-def pointer(path: Iterable[str | int]) -> str:
-    """`path` as a JSON Pointer."""
-    return ''.join('/' + str(step).replace('~', '~0').replace('/', '~1') for step in path)
+def _own_checks(subschemas: Subschemas) -> dict[str, Check]:
+    branches = {keyword: _branch_check(keyword, subschemas) for keyword in ('anyOf', 'oneOf')}
+    decided = {keyword: _decided_check(keyword) for keyword in DECIDED_WORDS}
+    return {
+        **branches,
+        **decided,
+        'items': _items,
+        'patternProperties': _pattern_properties,
+        'additionalProperties': _additional_properties,
+        'unevaluatedProperties': _unevaluated_properties,
+    }
 
 
-def echo(value: Any) -> str:
-    """`repr(value)`, cut after MAX_ECHO characters without making the rest."""
-    text = ''
-    try:
-        for piece in _pieces(value):
-            text += piece
-            if len(text) > MAX_ECHO:
-                break
-    except RecursionError:
-        text += '...'
-    return cut(text)
-
-
-def cut(text: str) -> str:
-    """`text`, cut after MAX_ECHO characters."""
-    return text if len(text) <= MAX_ECHO else f'{text[: MAX_ECHO - 3]}...'
-
-
-def _pieces(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield '{'
-        for index, (key, item) in enumerate(value.items()):
-            yield f'{", " if index else ""}{cut(repr(key[:MAX_ECHO]))}: '
-            yield from _pieces(item)
-        yield '}'
-    elif isinstance(value, list):
-        yield '['
-        for index, item in enumerate(value):
-            yield ', ' if index else ''
-            yield from _pieces(item)
-        yield ']'
-    else:
-        yield repr(value[: MAX_ECHO + 1] if isinstance(value, str) else value)
-
-
-def _message(error: ValidationError) -> str:
-    whole = repr(error.instance)
-    message = str(error.message)
-    if len(whole) > MAX_ECHO:
-        message = message.replace(whole, echo(error.instance))
-    names_keys = error.validator in ('additionalProperties', 'unevaluatedProperties', 'unevaluatedItems')
-    return cut(message) if names_keys else message
-
-
-class _TooManyError(Exception):
-    """A body has more violations than it is worth to word."""
-
-
-_budget = threading.local()
-
-
-def _counted(check: Callable[..., Any]) -> Callable[..., Iterator[ValidationError]]:
-    """`check`, up to so many errors: 60 kB can hold 80,000, which would take seconds to make."""
-
-    def counted(*arguments: Any) -> Iterator[ValidationError]:
-        for error in check(*arguments) or ():
-            _budget.errors -= 1
-            if _budget.errors < 0:
-                raise _TooManyError
-            yield error
-
-    return counted
-
-
-def _as_decided(keyword: str) -> Callable[..., Iterator[ValidationError]]:
-    """`keyword` as `jsonschema_rs` decides it, in the words of `jsonschema`."""
-
+def _decided_check(keyword: str) -> Check:
     def check(_validator: Any, value: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
         if not decides(keyword, value)(instance):
             yield ValidationError(DECIDED_WORDS[keyword].format(repr(instance), value))
@@ -151,7 +211,78 @@ def _as_decided(keyword: str) -> Callable[..., Iterator[ValidationError]]:
     return check
 
 
-_CHECKS = {**Draft202012Validator.VALIDATORS, **{keyword: _as_decided(keyword) for keyword in DECIDED_WORDS}}
-_BoundedValidator = extend(
-    Draft202012Validator, {keyword: _counted(check) for keyword, check in _CHECKS.items()}
-)
+def _branch_check(keyword: str, subschemas: Subschemas) -> Check:
+    """`anyOf` or `oneOf`; where one violation is enough, without those of each branch."""
+    whole = Draft202012Validator.VALIDATORS[keyword]
+
+    def check(validator: Any, branches: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        fits = [subschemas.fits(branch, instance) for branch in branches]
+        if _work.first and not any(fits) and None not in fits:
+            yield ValidationError(f'{instance!r} is not valid under any of the given schemas')
+        else:
+            yield from whole(validator, branches, instance, schema)
+
+    return check
+
+
+def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if items is not False or not isinstance(instance, list):
+        yield from Draft202012Validator.VALIDATORS['items'](validator, items, instance, schema)
+        return
+    allowed = len(schema.get('prefixItems', ()))
+    extra = instance[allowed:]
+    if extra:
+        shown, noun = echo(extra if len(extra) > 1 else extra[0]), 'item' if allowed == 1 else 'items'
+        yield ValidationError(f'Expected at most {allowed} {noun} but found {len(extra)} extra: {shown}')
+
+
+def _pattern_properties(
+    validator: Any, patterns: Any, instance: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    if isinstance(instance, dict):
+        for pattern, schema in patterns.items():
+            for key in filter(decides('pattern', pattern), instance):
+                yield from validator.descend(instance[key], schema, path=key, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Any, allowed: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    patterns = schema.get('patternProperties', {})
+    extra = sorted(
+        key
+        for key in instance.keys() - schema.get('properties', {}).keys()
+        if not any(decides('pattern', pattern)(key) for pattern in patterns)
+    )
+    if isinstance(allowed, dict):
+        for key in extra:
+            yield from validator.descend(instance[key], allowed, path=key)
+    elif extra and not allowed:
+        yield ValidationError(_extra_words(extra, sorted(patterns), 'patternProperties' in schema))
+
+
+def _extra_words(extra: list[str], patterns: list[str], has_patterns: bool) -> str:
+    keys, one = cut(', '.join(map(repr, extra))), len(extra) == 1
+    if has_patterns:
+        verb = 'does' if one else 'do'
+        return f'{keys} {verb} not match any of the regexes: {", ".join(map(repr, patterns))}'
+    return f'Additional properties are not allowed ({keys} {"was" if one else "were"} unexpected)'
+
+
+def _unevaluated_properties(
+    validator: Any, value: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    if 'patternProperties' in str(validator.schema):
+        raise UnwordableError  # jsonschema would match the patterns with Python's re.
+    yield from Draft202012Validator.VALIDATORS['unevaluatedProperties'](validator, value, instance, schema)
+
+
+def _violation(error: ValidationError) -> Violation:
+    message = str(error.message)
+    if isinstance(error.instance, str):
+        message = message.replace(repr(error.instance), echo(error.instance))
+    if error.validator in ('unevaluatedProperties', 'unevaluatedItems'):
+        message = cut(message)
+    return Violation(pointer((*error.absolute_path, *getattr(error, 'last_step', ()))), message)

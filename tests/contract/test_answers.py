@@ -1,6 +1,7 @@
 """The HTTP contract: what good input gets, from the real service under gunicorn."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import re
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from main import create_app
+from main import MODELS, create_app
 from tests.raw_http import Answer, chunked, post, post_chunks, read_answer, send
 from tests.service_process import running_service
 
 HELLO = '/v1/XXXModel'
+DEFAULT_MODELS = [mount.name for mount in MODELS if not mount.opt_in]
 
 
 def get(url: str, path: str, **headers: str) -> Answer:
@@ -62,7 +64,7 @@ def test_index_is_json_for_a_program(service: str) -> None:
     for headers in ({}, {'Accept': '*/*'}, {'Accept': 'application/json'}):
         answer = get(service, '/', **headers)
         assert answer.headers['content-type'] == 'application/json'
-        assert [model['name'] for model in answer.json['models']] == ['XXXModel', 'IrisModel', 'DigitsModel']
+        assert [model['name'] for model in answer.json['models']] == DEFAULT_MODELS
         assert answer.json['models'][0]['url'] == HELLO
         assert answer.headers['vary']
 
@@ -83,7 +85,7 @@ def test_host_header_is_escaped_in_the_page(service: str) -> None:
 def test_warmup_runs_every_model(service: str) -> None:
     answer = get(service, '/_ah/warmup')
 
-    assert (answer.status, answer.json) == (200, {'warmed_up': ['XXXModel', 'IrisModel', 'DigitsModel']})
+    assert (answer.status, answer.json) == (200, {'warmed_up': DEFAULT_MODELS})
 
 
 def test_warmup_that_fails_names_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +207,32 @@ def test_stop_lets_requests_in_flight_finish(slow_root: Path, tmp_path: Path) ->
         time.sleep(0.3)
     caller.join(10)
     assert [answer.json for answer in answers] == [{'slept': 1}]
+
+
+def test_clients_that_do_not_hang_up_hold_nobody(service: str) -> None:
+    """gunicorn's own worker waits two seconds for each, and serves no one meanwhile."""
+    place = urlsplit(service)
+    with contextlib.ExitStack() as open_connections:
+        for _ in range(10):
+            connection = socket.create_connection((place.hostname, place.port), timeout=30)
+            open_connections.enter_context(connection)
+            connection.sendall(b'GARBAGE\r\n\r\n')
+        start = time.perf_counter()
+        assert post(service, HELLO, b'{"name": "Leo"}').status == 200
+        assert time.perf_counter() - start < 1.5
+
+
+def test_half_sent_heads_hold_a_worker_for_a_while_only(tmp_path: Path) -> None:
+    with running_service(tmp_path / 'log', MODEL_SERVING_MODELS='XXXModel', THREADS='2') as url:
+        place = urlsplit(url)
+        with contextlib.ExitStack() as open_connections:
+            for _ in range(2):
+                connection = socket.create_connection((place.hostname, place.port), timeout=30)
+                open_connections.enter_context(connection)
+                connection.sendall(b'POST /v1/XXXModel HTTP/1.1\r\nHo')
+            time.sleep(0.2)
+            assert post(url, HELLO, b'{"name": "Leo"}').status == 200
+    assert 'Traceback' not in (tmp_path / 'log').read_text()
 
 
 def test_client_that_stalls_or_leaves_harms_nobody(service: str) -> None:

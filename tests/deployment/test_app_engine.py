@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from sklearn.datasets import load_digits
 
+from main import MODELS
 from tests.deployment.app_engine_process import (
     Deployment,
     Running,
@@ -154,7 +155,7 @@ def test_deployed_models_answer(deployed: Running) -> None:
 
 
 def test_deployed_service_answers_the_warm_up_request(deployed: Running) -> None:
-    names = ['XXXModel', 'IrisModel', 'DigitsModel']
+    names = [mount.name for mount in MODELS if not mount.opt_in]
     assert call(f'{deployed.url}/_ah/warmup') == (200, {'warmed_up': names})
 
 

@@ -130,10 +130,11 @@ def test_killed_service_starts_again(checkout: Path, port: str) -> None:
 
 
 FAILURES = {
-    'port_is_a_word': ({'PORT': 'abc'}, 'cannot listen on 127.0.0.1 port abc'),
+    'port_is_a_word': ({'PORT': 'abc'}, "PORT: 'abc' is not a number from 1 to 65535"),
+    'port_is_too_large': ({'PORT': '99999'}, "PORT: '99999' is not a number from 1 to 65535"),
     'unknown_model': ({'MODEL_SERVING_MODELS': 'Foo'}, "no model is called 'Foo'; known: XXXModel"),
     'wrong_setting': ({'MODEL_SERVING_MAX_BODY_BYTES': '0'}, 'MODEL_SERVING_MAX_BODY_BYTES: 0 is too small'),
-    'wrong_workers': ({'WORKERS': 'two'}, "WORKERS: 'two' is not a number of at least 1"),
+    'wrong_workers': ({'WORKERS': 'two'}, "WORKERS: 'two' is not a number from 1 to 65535"),
 }
 
 

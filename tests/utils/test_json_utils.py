@@ -33,6 +33,7 @@ WRITTEN = {
     'strings': (numpy.array(['setosa', 'é']), ['setosa', 'é']),
     'objects': (numpy.array([{'a': 1}, None], object), [{'a': 1}, None]),
     'object_array_of_large_integers': (numpy.array([2**70, 1], object), [2**70, 1]),
+    'masked': (numpy.ma.array([1.0, 2.0], mask=[False, True]), [1.0, None]),
     'scalar': (numpy.float32(0.5), 0.5),
     'integer_scalar': (numpy.int64(7), 7),
     'bool_scalar': (numpy.bool_(True), True),

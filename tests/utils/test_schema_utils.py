@@ -1,3 +1,4 @@
+import functools
 import time
 from typing import Any
 
@@ -7,8 +8,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from model_serving.utils.echo_utils import MAX_ECHO, echo
 from model_serving.utils.schema_utils import BadSchema, CompiledSchema
-from model_serving.utils.wording_utils import MAX_ECHO, echo
 
 LARGE = 1_000_000
 """A body size that `jsonschema` may not look at whole."""
@@ -41,12 +42,17 @@ def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             maxProperties=st.integers(0, 3),
             propertyNames=optional(maxLength=st.integers(0, 1)),
             dependentRequired=st.just({'a': ['b']}),
+            dependentSchemas=st.dictionaries(st.sampled_from('abc'), inner, max_size=1),
+            patternProperties=st.dictionaries(st.sampled_from(['^a', '[bc]', '']), inner, max_size=2),
         )
         | optional(
             type=st.just('array'),
             items=inner,
             prefixItems=branches,
             contains=inner,
+            minContains=st.integers(0, 2),
+            maxContains=st.integers(0, 2),
+            unevaluatedItems=inner,
             minItems=st.integers(0, 3),
             maxItems=st.integers(0, 3),
             uniqueItems=st.booleans(),
@@ -70,14 +76,22 @@ schemas = st.recursive(
     )
     | optional(minimum=numbers, maximum=numbers, multipleOf=st.integers(1, 3))
     | optional(exclusiveMinimum=numbers, exclusiveMaximum=numbers)
+    | st.just({'$ref': '#/$defs/0'})
+    | st.just({'$ref': '#/$defs/a~1b'})
     | optional(format=st.sampled_from(['date', 'date-time', 'email', 'ipv4', 'uuid', 'uri', 'json-pointer'])),
     composed,
     max_leaves=6,
 )
 
 
+DEFINITIONS = {'0': {'type': 'string'}, 'a/b': {'maxItems': 1, 'items': False}}
+whole_schemas = schemas.filter(lambda schema: isinstance(schema, dict)).map(
+    lambda schema: {**schema, '$defs': DEFINITIONS}
+)
+
+
 @settings(max_examples=300, deadline=None)
-@given(schemas.filter(lambda schema: isinstance(schema, dict)), values)
+@given(whole_schemas, values)
 def test_small_body_is_judged_and_worded_as_by_jsonschema(schema: dict[str, Any], value: Any) -> None:
     reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     expected = best_match(reference.iter_errors(value))
@@ -91,7 +105,7 @@ def test_small_body_is_judged_and_worded_as_by_jsonschema(schema: dict[str, Any]
 
 
 @settings(max_examples=300, deadline=None)
-@given(schemas.filter(lambda schema: isinstance(schema, dict)), values)
+@given(whole_schemas, values)
 def test_large_body_gets_a_violation_that_jsonschema_reports_too(schema: dict[str, Any], value: Any) -> None:
     reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     expected = {error.message for error in flattened(reference.iter_errors(value))}
@@ -265,10 +279,69 @@ def test_very_many_violations_cost_little(schema: dict[str, Any]) -> None:
     assert time.perf_counter() - start < 1
 
 
-def test_pattern_that_backtracks_does_not_hang() -> None:
-    compiled = CompiledSchema({'pattern': '^(a+)+$'})
+EVIL = '^(a+)+$'
+BACKTRACKING = {
+    'pattern': ({'pattern': EVIL}, 'a' * 60 + 'b'),
+    'pattern_properties': ({'patternProperties': {EVIL: {}}, 'required': ['x']}, {'a' * 60 + 'b': 1}),
+    'additional': ({'patternProperties': {EVIL: {}}, 'additionalProperties': False}, {'a' * 60 + 'b': 1}),
+    'unevaluated': ({'patternProperties': {EVIL: {}}, 'unevaluatedProperties': False}, {'a' * 60 + 'b': 1}),
+    'own_dialect': (
+        {
+            '$schema': 'https://json-schema.org/draft/2020-12/schema',
+            'properties': {'child': {'$ref': '#'}, 'code': {'pattern': EVIL}},
+        },
+        {'child': {'code': 'a' * 60 + 'b'}},
+    ),
+}
 
-    assert compiled.violations('a' * 60 + 'b')[0].message.endswith("does not match '^(a+)+$'")
+
+@pytest.mark.parametrize('size', [0, LARGE], ids=['small', 'large'])
+@pytest.mark.parametrize(('schema', 'value'), BACKTRACKING.values(), ids=BACKTRACKING)
+def test_pattern_that_backtracks_does_not_hang(schema: dict[str, Any], value: Any, size: int) -> None:
+    """With Python's own regular expressions, each of these would run for ages."""
+    assert CompiledSchema(schema).violations(value, size)[0].message
+
+
+COSTLY = {
+    'values_of_an_enum': (
+        {'properties': {'words': {'items': {'enum': list(range(2000))}}}, 'required': ['x']},
+        {'words': [1999] * 12_000},
+    ),
+    'last_of_many_numbers': (
+        {'items': {'items': {'type': 'number', 'minimum': 0, 'maximum': 16}, 'minItems': 64}},
+        [[0] * 64] * 494 + [[0] * 63 + [17]],
+    ),
+    'branches_at_each_level': (
+        {'properties': {'n': {'type': 'integer'}, 'child': {'if': {'$ref': '#'}, 'then': {'$ref': '#'}}}},
+        {'n': 'x', 'child': functools.reduce(lambda child, _: {'child': child}, range(20), {})},
+    ),
+    'deep': ({'items': {'$ref': '#'}, 'type': 'array'}, [[[]] * 1000 + [1]]),
+}
+
+
+@pytest.mark.parametrize('size', [0, LARGE], ids=['small', 'large'])
+@pytest.mark.parametrize(('schema', 'value'), COSTLY.values(), ids=COSTLY)
+def test_refusing_costs_little(schema: dict[str, Any], value: Any, size: int) -> None:
+    """What is valid is not walked by `jsonschema`: from 0.3 s to minutes, if it were."""
+    compiled = CompiledSchema(schema)
+
+    start = time.perf_counter()
+    assert compiled.violations(value, size)[0].message
+    assert time.perf_counter() - start < 0.25
+
+
+@pytest.mark.parametrize('depth', [20, 60, 130, 400, 1000])
+def test_broken_leaf_of_a_deep_tree_is_refused(depth: int) -> None:
+    """Near Python's recursion limit, a library of `jsonschema` panics, past every `except Exception`."""
+    tree: Any = {}
+    for _ in range(depth):
+        tree = {'name': 'x', 'children': [tree]}
+    compiled = CompiledSchema({'properties': {'children': {'items': {'$ref': '#'}}}, 'required': ['name']})
+
+    violations = compiled.violations(tree)
+
+    deep = 'The body breaks the schema, more than 25 levels down'
+    assert violations[0].message in ("'name' is a required property", deep)
 
 
 @pytest.mark.parametrize('value', [1, 'a', [1, 'b', {}], {'a': [1], 'b': {}}, None, True, 1.5, 'é"\''])
@@ -287,6 +360,7 @@ BAD_SCHEMAS = {
     'required_is_text': ({'required': 'name'}, '/required'),
     'bad_example': ({'type': 'object', 'examples': [{}, 5]}, '/examples/1'),
     'no_json': ({'enum': [{1, 2}]}, 'set'),
+    'no_dict': (True, 'a dict is due'),
 }
 
 

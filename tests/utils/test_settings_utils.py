@@ -12,6 +12,8 @@ class SmallModelSettings:
     path: Path = ROOT / 'main.py'
     threads: int = setting(0, minimum=0)
     title: str = 'small'
+    threshold: float = 0.5
+    quiet: bool = False
 
 
 def load(tmp_path: Path, file: str | None = None, **environment: str) -> SmallModelSettings:
@@ -25,11 +27,15 @@ def test_defaults_hold_without_a_file(tmp_path: Path) -> None:
 
 
 def test_file_wins_over_default_and_environment_over_file(tmp_path: Path) -> None:
-    file = '[small_model]\nthreads = 2\ntitle = from 100% file\npath = LICENSE\n'
+    file = (
+        '[small_model]\nthreads = 2\ntitle = from 100% file\npath = LICENSE\nthreshold = 1e-3\nquiet = True\n'
+    )
 
     settings = load(tmp_path, file, MODEL_SERVING_SMALL_MODEL_THREADS='3')
 
-    assert settings == SmallModelSettings(path=ROOT / 'LICENSE', threads=3, title='from 100% file')
+    assert settings == SmallModelSettings(
+        path=ROOT / 'LICENSE', threads=3, title='from 100% file', threshold=0.001, quiet=True
+    )
 
 
 WRONG = {
@@ -43,6 +49,13 @@ WRONG = {
         {'MODEL_SERVING_SMALL_MODEL_THREADS': '-1'},
         'SMALL_MODEL_THREADS: -1 is too small; .* 0',
     ),
+    'no_number': (None, {'MODEL_SERVING_SMALL_MODEL_THRESHOLD': 'nan'}, "THRESHOLD: 'nan' is not a number"),
+    'no_flag': (None, {'MODEL_SERVING_SMALL_MODEL_QUIET': 'yes'}, "QUIET: 'yes' is neither true nor false"),
+    'unknown_variable': (
+        None,
+        {'MODEL_SERVING_SMALL_MODEL_THREAD': '2'},
+        'MODEL_THREAD: there is no such setting',
+    ),
     'no_file': (
         None,
         {'MODEL_SERVING_SMALL_MODEL_PATH': 'none.onnx'},
@@ -51,7 +64,7 @@ WRONG = {
     'unknown_name': (
         '[small_model]\nthread = 2',
         {},
-        "no setting is called 'thread'; known: path, threads, title",
+        "no setting is called 'thread'; known: path, quiet, threads, threshold, title",
     ),
     'not_ini': ('threads = 2', {}, 'no section headers'),
     'other_section': ('[other]\nthreads = 2', {}, r'needs the section \[small_model\]'),
@@ -79,6 +92,24 @@ def test_wrong_origin_is_named(tmp_path: Path, text: str) -> None:
         SettingError, match=re.escape(f'MODEL_SERVING_CORS_ORIGINS: {text!r} is not an origin')
     ):
         load_settings(ServiceSettings, 'model_serving', tmp_path, {'MODEL_SERVING_CORS_ORIGINS': text})
+
+
+def test_mistyped_variable_of_the_service_is_named(tmp_path: Path) -> None:
+    environment = {
+        'MODEL_SERVING_CORS_ORIGIN': 'https://example.com',
+        'MODEL_SERVING_OTHER_MODEL_THREADS': '1',
+    }
+    with pytest.raises(SettingError, match='MODEL_SERVING_CORS_ORIGIN: there is no such setting; known: '):
+        load_settings(ServiceSettings, 'model_serving', tmp_path, environment)
+
+
+def test_missing_default_file_is_named(tmp_path: Path) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class LostModelSettings:
+        path: Path = tmp_path / 'none.onnx'
+
+    with pytest.raises(SettingError, match=r"none.onnx' is not a file; set MODEL_SERVING_LOST_MODEL_PATH"):
+        load_settings(LostModelSettings, 'lost_model', tmp_path, {})
 
 
 def test_shipped_file_says_what_the_defaults_are() -> None:

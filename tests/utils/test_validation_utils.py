@@ -107,6 +107,21 @@ def test_force_reads_any_content_type_and_request_json_gives_it() -> None:
     assert client.post('/dict').json == {'message': 'No JSON object'}
 
 
+def test_request_json_without_the_decorator_is_415_for_another_content_type() -> None:
+    app, _ = build_service(ServiceSettings())
+    app.add_url_rule('/plain', 'plain', lambda: {'got': request.json}, methods=['POST'])
+
+    assert app.test_client().post('/plain', data='{}', content_type='text/plain').status_code == 415
+    assert app.test_client().post('/plain', json={'a': 1}).json == {'got': {'a': 1}}
+
+
+def test_decorator_without_a_schema_is_refused() -> None:
+    with pytest.raises(BadSchema, match=r'write @validate_json\(schema\)'):
+
+        @validate_json  # type: ignore[arg-type]
+        def post() -> None: ...
+
+
 def test_without_force_another_content_type_is_415() -> None:
     response = make_client().post('/dict', data='{"n": 4}', content_type='text/plain')
 
