@@ -12,7 +12,8 @@ fail() {
 
 # The newest Python on the PATH that the service is tried with, or the one that $PYTHON names.
 find_python() {
-  for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
+  if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3.13 python3.12 python3.11 python3; fi
+  for candidate; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       command -v "$candidate"
       return

@@ -13,8 +13,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from model_serving.utils.echo_utils import cut
+from model_serving.utils.effort_utils import MAX_DEPTH, TooDeepError, UnwordableError
 from model_serving.utils.subschema_utils import pointer
-from model_serving.utils.wording_utils import MAX_DEPTH, TooDeepError, UnwordableError, Violation, Worder
+from model_serving.utils.wording_utils import Violation, Worder
 
 WHOLE_BODY_BYTES = 64 * 1024
 """Up to this size `jsonschema` looks at the whole body for its best match."""
