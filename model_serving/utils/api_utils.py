@@ -40,7 +40,8 @@ def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) 
 def _answer_serving_error(error: ServingError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger().error('%s: %s', type(error).__name__, error.message)
-    return _json_response({'message': error.message, **error.details}, error.status)
+    headers = {} if error.retry_after_s is None else {'Retry-After': str(error.retry_after_s)}
+    return _json_response({'message': error.message, **error.details}, error.status, headers)
 
 
 def _answer_http_error(error: HTTPException) -> Any:

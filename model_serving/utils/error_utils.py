@@ -9,9 +9,13 @@ from typing import Any, ClassVar
 
 
 class ServingError(Exception):
-    """A failure with a status and a message for the client; `details` join the JSON body."""
+    """A failure with a status and a message for the client; `details` join the JSON body.
+
+    `retry_after_s` becomes the header Retry-After: seconds after which another try makes sense.
+    """
 
     status: ClassVar[int] = 500
+    retry_after_s: ClassVar[int | None] = None
     message: str = 'Internal Server Error'
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
@@ -45,4 +49,5 @@ class ModelNotReady(ServingError):
     """The model cannot answer now, but may later: 503."""
 
     status = 503
+    retry_after_s = 10
     message = 'The model is not ready; try again later'

@@ -76,6 +76,10 @@ def test_handler_may_return_or_raise_anything(name: str, status: int, body: Any)
     assert response.headers['Access-Control-Allow-Origin'] == '*'
 
 
+def test_not_ready_says_when_to_try_again() -> None:
+    assert make_client().post('/not_ready', json={'n': 4}).headers['Retry-After'] == '10'
+
+
 def test_headers_of_the_handler_are_kept() -> None:
     assert make_client().post('/headers', json={'n': 4}).headers['X-N'] == '4'
 
