@@ -32,8 +32,8 @@ class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
     """A ThreadWorker that leaves new connections to the others, too, and waits for no client's farewell.
 
     All workers wait at one socket. Without a pause the first to wake often takes a whole burst of
-    connections, and keeps them while the other cores idle: 0.58 times the requests per second for hello
-    with 32 connections and two workers (median of five starts, benchmarks/serving.py).
+    connections, and keeps them while the other cores idle: 0.58 and 0.80 times the requests per second for
+    hello, with 32 connections and two workers, in two runs of benchmarks/serving.py.
     """
 
     def accept(self, listener: Any) -> None:
