@@ -54,7 +54,7 @@ def create_app(models: Iterable[str] = ()) -> 'Flask':
     app, api = build_service(settings)
     api.add_resource(IndexResource, '/', endpoint='index')
     api.add_resource(WarmupResource, '/_ah/warmup', endpoint='warmup')
-    for mount in choose(tuple(filter(None, models)) or settings.models):
+    for mount in choose(tuple(models) or settings.models):
         api.add_resource(load(mount), f'/v1/{mount.name}', endpoint=mount.name)
     return app
 
@@ -96,9 +96,10 @@ def main() -> None:
 
     arguments = docopt(__doc__, version=__version__)  # Ends here for --help, --version and a wrong usage.
     from model_serving.utils.server_utils import serve
+    from model_serving.utils.settings_utils import names
 
     serve(
-        lambda: create_app(name.strip() for name in (arguments['--models'] or '').split(',')),
+        lambda: create_app(names(arguments['--models'] or '')),
         host=arguments['--host'],
         port=arguments['--port'],
         debug=arguments['--debug'],

@@ -1,26 +1,25 @@
 """What start.sh asks of the network: `free HOST PORT`, `wait URL PID`; the exit status answers."""
 
 import os
-import socket
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from model_serving.utils.address_utils import whole_number, why_not_free
 
 START_SECONDS = 120
 
 
 def free(host: str, port: str) -> None:
     """Exit with one line unless the service could listen there."""
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+    number = whole_number(port)
+    if number is None:
         sys.exit(f'start.sh: PORT: {port!r} is not a number from 1 to 65535')
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, 'strerror', None) or 'this is not an address'
+    if reason := why_not_free(host, number):
         sys.exit(f'start.sh: cannot listen on {host} port {port}: {reason}; choose others with HOST and PORT')
 
 

@@ -35,7 +35,7 @@ started=$!
 if ! "$python" "$root/bin/probe.py" wait "$url/" "$started"; then
   kill "$started" 2>/dev/null || true
   echo "start.sh: the service did not start; from $log_file:" >&2
-  grep -m 1 -F '[CRITICAL]' "$log_file" >&2 || grep -m 1 -E '^[A-Za-z_.]+(Error|Exception|Exit): ' "$log_file" >&2 ||
+  grep -m 1 -F '[CRITICAL]' "$log_file" >&2 || grep -m 1 -E '^[A-Za-z_.]+(Error|Exception): ' "$log_file" >&2 ||
     tail -n 20 "$log_file" >&2
   exit 1
 fi

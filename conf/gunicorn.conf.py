@@ -11,21 +11,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from model_serving.utils.address_utils import whole_number
 from model_serving.utils.cpu_utils import available_cores
 
 
 def number(name, default):
     """The environment variable `name` as a number from 1 to 65535."""
     text = os.environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        sys.exit(f'{name}: {text!r} is not a number from 1 to 65535')
-    return int(text)
+    return whole_number(text) or sys.exit(f'{name}: {text!r} is not a number from 1 to 65535')
 
 
 host = os.environ.get('HOST') or '0.0.0.0'
+port = number('PORT', 9999)
 wsgi_app = 'main:app'
 chdir = str(ROOT)
-bind = f'[{host}]:{number("PORT", 9999)}' if ':' in host else f'{host}:{number("PORT", 9999)}'
+bind = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
 
 # A thread for each request in flight: a worker of gunicorn's sync class would answer one at a time.
 worker_class = 'model_serving.utils.worker_utils.FairThreadWorker'

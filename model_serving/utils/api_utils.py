@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 
 from model_serving.utils.error_utils import ServingError
 from model_serving.utils.json_utils import encode
+from model_serving.utils.log_utils import quoted_path
 
 
 class JSONApi(Api):  # type: ignore[misc]
@@ -47,10 +48,9 @@ def _answer_serving_error(error: ServingError) -> Response:
 def _answer_http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error
-    response = _json_response({'message': _message(error)}, error.code or 500)
-    # flask_restful.abort(404, message=...) puts its arguments here.
-    if data := getattr(error, 'data', None):
-        response.data = encode({'message': _message(error), **data})
+    # flask_restful.abort(404, message=...) puts its arguments into `data`.
+    body = {'message': _message(error), **getattr(error, 'data', {})}
+    response = _json_response(body, error.code or 500)
     for name, value in error.get_headers():
         if name not in ('Content-Type', 'Content-Length'):
             response.headers[name] = value
@@ -71,9 +71,7 @@ def _message(error: HTTPException) -> str:
 
 
 def _log_crash(exc_info: Any) -> None:
-    _logger().error(
-        '%s %s crashed', request.method, request.path.encode('unicode_escape').decode(), exc_info=exc_info
-    )
+    _logger().error('%s %s crashed', request.method, quoted_path(), exc_info=exc_info)
 
 
 def _logger() -> logging.Logger:

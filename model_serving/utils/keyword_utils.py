@@ -18,6 +18,9 @@ from model_serving.utils.subschema_utils import Subschemas
 
 Check = Callable[[Any, Any, Any, Any], Any]
 
+WHOLE = Draft202012Validator.VALIDATORS
+"""The checks of `jsonschema`, by keyword."""
+
 DECIDED_WORDS = {
     'format': '{} is not a {!r}',
     'multipleOf': '{} is not a multiple of {!r}',
@@ -44,7 +47,7 @@ def own_checks(subschemas: Subschemas) -> dict[str, Check]:
         'items': _items,
         'patternProperties': _pattern_properties,
         'additionalProperties': _additional_properties,
-        'unevaluatedProperties': _unevaluated_properties,
+        'unevaluatedProperties': _unwordable if subschemas.has_patterns else WHOLE['unevaluatedProperties'],
     }
 
 
@@ -58,21 +61,19 @@ def _decided_check(keyword: str) -> Check:
 
 def _branch_check(keyword: str, subschemas: Subschemas) -> Check:
     """`anyOf` or `oneOf`; where one violation is enough, without those of each branch."""
-    whole = Draft202012Validator.VALIDATORS[keyword]
 
     def check(validator: Any, branches: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        fits = [subschemas.fits(branch, instance) for branch in branches]
-        if effort.first and not any(fits) and None not in fits:
+        if effort.first and all(subschemas.fits(branch, instance) is False for branch in branches):
             yield ValidationError(f'{instance!r} is not valid under any of the given schemas')
         else:
-            yield from whole(validator, branches, instance, schema)
+            yield from WHOLE[keyword](validator, branches, instance, schema)
 
     return check
 
 
 def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if items is not False or not isinstance(instance, list):
-        yield from Draft202012Validator.VALIDATORS['items'](validator, items, instance, schema)
+        yield from WHOLE['items'](validator, items, instance, schema)
         return
     allowed = len(schema.get('prefixItems', ()))
     extra = instance[allowed:]
@@ -116,9 +117,6 @@ def _extra_words(extra: list[str], patterns: list[str], has_patterns: bool) -> s
     return f'Additional properties are not allowed ({keys} {"was" if one else "were"} unexpected)'
 
 
-def _unevaluated_properties(
-    validator: Any, value: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
-    if 'patternProperties' in str(validator.schema):
-        raise UnwordableError  # jsonschema would match the patterns with Python's re.
-    yield from Draft202012Validator.VALIDATORS['unevaluatedProperties'](validator, value, instance, schema)
+def _unwordable(*_arguments: Any) -> None:
+    """`unevaluatedProperties` beside patterns, which `jsonschema` would match with Python's re."""
+    raise UnwordableError

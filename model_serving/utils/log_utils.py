@@ -32,6 +32,11 @@ def log_failed_start() -> Iterator[None]:
         raise
 
 
+def quoted_path() -> str:
+    """The path of the request, quoted: a line break in it must not start a line of the log."""
+    return quote(request.path, safe='/:')
+
+
 def log_requests(app: Flask) -> None:
     """Write a line of method, path, status and duration for each request of `app`."""
     logger = logging.getLogger('access')
@@ -43,7 +48,5 @@ def log_requests(app: Flask) -> None:
     @app.after_request
     def write(response: Response) -> Response:
         milliseconds = (time.perf_counter() - request.environ[STARTED]) * 1000
-        # Quoted: a line break in a path must not start a line of the log.
-        path = quote(request.path, safe='/:')
-        logger.info('%s %s %d %.1f ms', request.method, path, response.status_code, milliseconds)
+        logger.info('%s %s %d %.1f ms', request.method, quoted_path(), response.status_code, milliseconds)
         return response

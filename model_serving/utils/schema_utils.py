@@ -1,7 +1,7 @@
 """One JSON Schema, compiled once: `jsonschema_rs` decides, `jsonschema` words the refusal.
 
-`jsonschema_rs` checks 665 kB of numbers in 0.3 ms, `jsonschema` in 351 ms; but the messages of
-`jsonschema` are the contract. So the slow one runs only on what was refused, and there only on the parts
+`jsonschema_rs` checks 512 images for DigitsModel (606 kB) in 2 ms, `jsonschema` in 244 ms; but the messages
+of `jsonschema` are the contract. So the slow one runs only on what was refused, and there only on the parts
 that the fast one finds broken: on all of them in a small body, on the first in a large one.
 """
 

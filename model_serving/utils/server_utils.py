@@ -2,13 +2,13 @@
 
 import ipaddress
 import os
-import socket
 import sys
 from collections.abc import Callable
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
+from model_serving.utils.address_utils import whole_number, why_not_free
 from model_serving.utils.log_utils import configure_logging
 from model_serving.utils.schema_utils import BadSchema
 from model_serving.utils.settings_utils import SettingError
@@ -55,9 +55,9 @@ def _create(create: Callable[[], Flask]) -> Flask:
 
 
 def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
-        return int(text)
-    sys.exit(f'model-serving cannot start: {text!r} is not a port; give a number from 1 to 65535 with --port')
+    return whole_number(text) or sys.exit(
+        f'model-serving cannot start: {text!r} is not a port; give a number from 1 to 65535 with --port'
+    )
 
 
 def _in_reloaded_process() -> bool:
@@ -65,13 +65,7 @@ def _in_reloaded_process() -> bool:
 
 
 def _require_free(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, 'strerror', None) or 'this is not an address'
+    if reason := why_not_free(host, port):
         sys.exit(
             f'model-serving cannot start on {host} port {port}: {reason};'
             ' choose others with --host and --port'

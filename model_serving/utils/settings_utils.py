@@ -7,6 +7,7 @@ the start and names the setting, its value and the place it came from.
 
 import configparser
 import dataclasses
+import difflib
 import math
 import os
 import re
@@ -70,7 +71,7 @@ def load_settings(
     fields = {field.name: field for field in dataclasses.fields(group)}  # type: ignore[arg-type]
     if unknown := sorted(set(in_file) - set(fields)):
         raise SettingError(f'{file}: no setting is called {unknown[0]!r}; known: {", ".join(sorted(fields))}')
-    _refuse_unknown_variables(section, fields, environment)
+    _refuse_mistyped_variables(section, fields, environment)
     types = get_type_hints(group)
     values = {}
     for name, field in fields.items():
@@ -84,15 +85,18 @@ def load_settings(
     return group(**values)
 
 
-def _refuse_unknown_variables(section: str, fields: Iterable[str], environment: Mapping[str, str]) -> None:
-    """Raise SettingError for a variable that can only be meant for this section, but names no setting."""
-    known = {_variable(section, name) for name in fields}
-    for variable in sorted(environment):
-        # The sections of models are named *_model; whatever else has the prefix is the service's.
-        model = re.match(rf'{ENVIRONMENT_PREFIX}(\w+?_MODEL)_', variable)
-        meant_for = model[1].lower() if model else SERVICE_SECTION
-        if variable.startswith(ENVIRONMENT_PREFIX) and meant_for == section and variable not in known:
-            raise SettingError(f'{variable}: there is no such setting; known: {", ".join(sorted(known))}')
+def _refuse_mistyped_variables(section: str, fields: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Raise SettingError for a variable that is nearly one of this section's.
+
+    Not for every unknown one: Kubernetes gives a Service called model-serving a MODEL_SERVING_PORT.
+    """
+    known = {_variable(section, name): name for name in fields}
+    prefix = _variable(section, '')
+    for variable in sorted(set(environment) - set(known)):
+        if variable.startswith(prefix):
+            name = variable.removeprefix(prefix).lower()
+            if difflib.get_close_matches(name, known.values(), cutoff=0.8):
+                raise SettingError(f'{variable}: there is no such setting; known: {", ".join(sorted(known))}')
 
 
 def _variable(section: str, name: str) -> str:
@@ -153,7 +157,8 @@ def _file(text: str) -> Path:
     return path
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list."""
     return tuple(name for name in (part.strip() for part in text.split(',')) if name)
 
 
@@ -163,6 +168,6 @@ PARSERS: dict[Any, Callable[[str], Any]] = {
     bool: _flag,
     str: str,
     Path: _file,
-    tuple[str, ...]: _names,
+    tuple[str, ...]: names,
 }
 """How the text of a setting is read, by the type of its field."""

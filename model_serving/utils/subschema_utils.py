@@ -23,6 +23,7 @@ class Subschemas:
         self._depends = any('$dynamicRef' in part for part in self._parts.values()) or any(
             '$id' in part for path, part in self._parts.items() if path
         )
+        self.has_patterns = any('patternProperties' in part for part in self._parts.values())
         self._compiled = functools.cache(self._compile)
 
     def fits(self, subschema: Any, value: Any) -> bool | None:

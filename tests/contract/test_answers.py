@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -209,42 +210,44 @@ def test_stop_lets_requests_in_flight_finish(slow_root: Path, tmp_path: Path) ->
     assert [answer.json for answer in answers] == [{'slept': 1}]
 
 
+@contextlib.contextmanager
+def left_open(url: str, sent: bytes, count: int) -> Iterator[list[socket.socket]]:
+    """Connections on which clients sent this, and now wait."""
+    place = urlsplit(url)
+    with contextlib.ExitStack() as stack:
+        connections = [
+            stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=30))
+            for _ in range(count)
+        ]
+        for connection in connections:
+            connection.sendall(sent)
+        yield connections
+
+
 def test_clients_that_do_not_hang_up_hold_nobody(service: str) -> None:
     """gunicorn's own worker waits two seconds for each, and serves no one meanwhile."""
-    place = urlsplit(service)
-    with contextlib.ExitStack() as open_connections:
-        for _ in range(10):
-            connection = socket.create_connection((place.hostname, place.port), timeout=30)
-            open_connections.enter_context(connection)
-            connection.sendall(b'GARBAGE\r\n\r\n')
+    with left_open(service, b'GARBAGE\r\n\r\n', 10):
         start = time.perf_counter()
         assert post(service, HELLO, b'{"name": "Leo"}').status == 200
         assert time.perf_counter() - start < 1.5
 
 
 def test_half_sent_heads_hold_a_worker_for_a_while_only(tmp_path: Path) -> None:
-    with running_service(tmp_path / 'log', MODEL_SERVING_MODELS='XXXModel', THREADS='2') as url:
-        place = urlsplit(url)
-        with contextlib.ExitStack() as open_connections:
-            for _ in range(2):
-                connection = socket.create_connection((place.hostname, place.port), timeout=30)
-                open_connections.enter_context(connection)
-                connection.sendall(b'POST /v1/XXXModel HTTP/1.1\r\nHo')
-            time.sleep(0.2)
-            assert post(url, HELLO, b'{"name": "Leo"}').status == 200
+    half_a_head = b'POST /v1/XXXModel HTTP/1.1\r\nHo'
+    with (
+        running_service(tmp_path / 'log', MODEL_SERVING_MODELS='XXXModel', THREADS='2') as url,
+        left_open(url, half_a_head, 2),
+    ):
+        time.sleep(0.2)
+        assert post(url, HELLO, b'{"name": "Leo"}').status == 200
     assert 'Traceback' not in (tmp_path / 'log').read_text()
 
 
 def test_client_that_stalls_or_leaves_harms_nobody(service: str) -> None:
-    place = urlsplit(service)
     head = f'POST {HELLO} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\n'
-    stalled = [socket.create_connection((place.hostname, place.port), timeout=30) for _ in range(4)]
-    for connection in stalled:
-        connection.sendall(f'{head}Content-Length: 99\r\n\r\n{{'.encode())
-    assert post(service, HELLO, b'{"name": "Leo"}').status == 200
-    stalled[0].shutdown(socket.SHUT_WR)
-    answer = read_answer(stalled[0])
-    assert (answer.status, answer.json['message'][:4]) == (400, 'The ')
-    for connection in stalled:
-        connection.close()
+    with left_open(service, f'{head}Content-Length: 99\r\n\r\n{{'.encode(), 4) as stalled:
+        assert post(service, HELLO, b'{"name": "Leo"}').status == 200
+        stalled[0].shutdown(socket.SHUT_WR)
+        answer = read_answer(stalled[0])
+        assert (answer.status, answer.json['message'][:4]) == (400, 'The ')
     assert post(service, HELLO, b'{"name": "Leo"}').status == 200

@@ -285,6 +285,13 @@ BACKTRACKING = {
     'pattern_properties': ({'patternProperties': {EVIL: {}}, 'required': ['x']}, {'a' * 60 + 'b': 1}),
     'additional': ({'patternProperties': {EVIL: {}}, 'additionalProperties': False}, {'a' * 60 + 'b': 1}),
     'unevaluated': ({'patternProperties': {EVIL: {}}, 'unevaluatedProperties': False}, {'a' * 60 + 'b': 1}),
+    'unevaluated_elsewhere': (
+        {
+            '$defs': {'coded': {'patternProperties': {EVIL: {}}}},
+            'properties': {'x': {'$ref': '#/$defs/coded', 'unevaluatedProperties': False}},
+        },
+        {'x': {'a' * 60 + 'b': 1}},
+    ),
     'own_dialect': (
         {
             '$schema': 'https://json-schema.org/draft/2020-12/schema',

@@ -103,6 +103,12 @@ def test_mistyped_variable_of_the_service_is_named(tmp_path: Path) -> None:
         load_settings(ServiceSettings, 'model_serving', tmp_path, environment)
 
 
+def test_variables_of_others_are_let_be(tmp_path: Path) -> None:
+    kubernetes = {'MODEL_SERVING_PORT': 'tcp://10.0.0.1:80', 'MODEL_SERVING_SERVICE_HOST': '10.0.0.1'}
+
+    assert load_settings(ServiceSettings, 'model_serving', tmp_path, kubernetes) == ServiceSettings()
+
+
 def test_missing_default_file_is_named(tmp_path: Path) -> None:
     @dataclasses.dataclass(frozen=True)
     class LostModelSettings:

@@ -1,0 +1,24 @@
+"""Where a server can listen; free of Flask, for the scripts and gunicorn's configuration, too."""
+
+import socket
+
+LARGEST = 65535
+
+
+def whole_number(text: str) -> int | None:
+    """The number, from 1 to 65535, that `text` is; else None."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST)) and 1 <= int(text) <= LARGEST:
+        return int(text)
+    return None
+
+
+def why_not_free(host: str, port: int) -> str | None:
+    """Why nobody can listen there now; None if one can."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        return getattr(error, 'strerror', None) or 'this is not an address'
+    return None
