@@ -15,7 +15,7 @@ class ServingError(Exception):
     """
 
     status: ClassVar[int] = 500
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
     message: str = 'Internal Server Error'
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
@@ -51,3 +51,29 @@ class ModelNotReady(ServingError):
     status = 503
     retry_after_s = 10
     message = 'The model is not ready; try again later'
+
+
+class Overloaded(ServingError):
+    """More is waiting than can be served in time: 503."""
+
+    status = 503
+    retry_after_s = 1
+    message = 'The model has too much to do; try again later'
+
+    def __init__(self, message: str | None = None, retry_after_s: int | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.retry_after_s = retry_after_s or self.retry_after_s
+
+
+class DeadlineExceeded(ServingError):
+    """No answer in the time that a request may take: 504."""
+
+    status = 504
+    message = 'The model did not answer in time'
+
+
+class ClientGone(ServingError):
+    """The client has closed the connection before it was answered: 499, which only the log sees."""
+
+    status = 499
+    message = 'The client closed the connection'
