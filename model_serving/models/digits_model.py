@@ -12,6 +12,7 @@ import numpy
 import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
+from model_serving.utils.array_utils import as_array
 from model_serving.utils.cpu_utils import numeric_threads
 from model_serving.utils.settings_utils import ROOT, load_settings, setting
 
@@ -39,7 +40,7 @@ class DigitsModel:
 
         An image is 8x8 cells, row by row, each the number of inked dots, 0..16, of a 4x4 block.
         """
-        pixels = numpy.asarray(images, numpy.float32)
+        pixels = as_array(images, numpy.float32)
         labels, probabilities = self.session.run(['label', 'probabilities'], {'pixels': pixels})
         return labels, probabilities
 

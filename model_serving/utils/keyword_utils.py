@@ -44,7 +44,7 @@ def own_checks(subschemas: Subschemas) -> dict[str, Check]:
     return {
         **branches,
         **decided,
-        'items': _items,
+        'items': _items_check(subschemas),
         'patternProperties': _pattern_properties,
         'additionalProperties': _additional_properties,
         'unevaluatedProperties': _unwordable if subschemas.has_patterns else WHOLE['unevaluatedProperties'],
@@ -71,12 +71,24 @@ def _branch_check(keyword: str, subschemas: Subschemas) -> Check:
     return check
 
 
-def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if items is not False or not isinstance(instance, list):
-        yield from WHOLE['items'](validator, items, instance, schema)
-        return
-    allowed = len(schema.get('prefixItems', ()))
-    extra = instance[allowed:]
+def _items_check(subschemas: Subschemas) -> Check:
+    """`items`; of a long list, only those that are broken are looked at."""
+
+    def check(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        start = len(schema.get('prefixItems', ()))
+        if not isinstance(instance, list):
+            return
+        if items is False:
+            yield from _too_many_items(instance[start:], start)
+            return
+        broken = subschemas.broken(items, instance, start)
+        for index in range(start, len(instance)) if broken is None else broken:
+            yield from validator.descend(instance=instance[index], schema=items, path=index)
+
+    return check
+
+
+def _too_many_items(extra: list[Any], allowed: int) -> Iterator[ValidationError]:
     if extra:
         shown, noun = echo(extra if len(extra) > 1 else extra[0]), 'item' if allowed == 1 else 'items'
         yield ValidationError(f'Expected at most {allowed} {noun} but found {len(extra)} extra: {shown}')

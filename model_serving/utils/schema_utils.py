@@ -12,10 +12,14 @@ import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from model_serving.utils.decider_utils import Decider
 from model_serving.utils.echo_utils import cut
 from model_serving.utils.effort_utils import MAX_DEPTH, TooDeepError, UnwordableError
 from model_serving.utils.subschema_utils import pointer
 from model_serving.utils.wording_utils import Violation, Worder
+
+MANY_NUMBERS_BYTES = 2048
+"""From this size on, numpy checks the bounds of the numbers in arrays."""
 
 WHOLE_BODY_BYTES = 64 * 1024
 """Up to this size `jsonschema` looks at the whole body for its best match."""
@@ -36,7 +40,7 @@ class CompiledSchema:
             raise BadSchema(f'a dict is due, as in @validate_json(schema), not {schema!r}')
         try:
             Draft202012Validator.check_schema(schema, format_checker=None)
-            self._decider = jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
+            self._decider = Decider(schema)
             self._worder = Worder(schema)
         except SchemaError as error:
             raise BadSchema(f'{error.message} (at {pointer(error.absolute_path) or "the top"})') from error
@@ -51,7 +55,7 @@ class CompiledSchema:
 
         `body_bytes` is the size of the body that `instance` was read from.
         """
-        if self._decider.is_valid(instance):
+        if self._decider.is_valid(instance, many=body_bytes > MANY_NUMBERS_BYTES):
             return []
         try:
             return self._in_words(instance, body_bytes)
@@ -68,7 +72,7 @@ class CompiledSchema:
 
     def _in_plain_words(self, instance: Any) -> Violation:
         try:
-            self._decider.validate(instance)
+            self._decider.whole.validate(instance)
         except jsonschema_rs.ValidationError as error:
             return Violation(pointer(error.instance_path), cut(error.message))
         except ValueError:  # Nested too deeply for an error to be made.

@@ -7,6 +7,10 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
+from model_serving.utils.bounds_utils import refers
+from model_serving.utils.decider_utils import Decider
+
+FEW = 8
 ROOT_URI = 'urn:model-serving:schema'
 
 Path = tuple[str | int, ...]
@@ -25,6 +29,7 @@ class Subschemas:
         )
         self.has_patterns = any('patternProperties' in part for part in self._parts.values())
         self._compiled = functools.cache(self._compile)
+        self._compiled_lists = functools.cache(self._compile_list)
 
     def fits(self, subschema: Any, value: Any) -> bool | None:
         """Whether `value` is valid under `subschema`; None where that cannot be told."""
@@ -35,11 +40,46 @@ class Subschemas:
             return None
         return self._compiled(place)(value)
 
+    def broken(self, subschema: Any, values: list[Any], start: int) -> Iterator[int] | None:
+        """The indexes, from `start` on, of the values that break `subschema`; None where that cannot be told.
+
+        Long stretches without any are passed over at once.
+        """
+        place = self._places.get(id(subschema))
+        if place is None or self._depends:
+            return None
+        return _search(self._compiled_lists(place), self._compiled(place), values, start, len(values))
+
+    def _compile_list(self, place: Path) -> Callable[[Any], bool]:
+        """What tells whether all of a list are valid under the schema at `place`."""
+        items = self._parts[place]
+        if not refers(items):
+            return functools.partial(Decider({'type': 'array', 'items': items}).is_valid, many=True)
+        one = self._compiled(place)
+        return lambda values: all(map(one, values))
+
     def _compile(self, place: Path) -> Callable[[Any], bool]:
+        part = self._parts[place]
+        if not refers(part):
+            decider = Decider(part)
+            return lambda value: decider.is_valid(
+                value, many=isinstance(value, list | dict) and len(value) > FEW
+            )
         reference = {'$ref': f'{ROOT_URI}#{quote(pointer(place))}'}
         return jsonschema_rs.Draft202012Validator(
             reference, validate_formats=True, offline=True, registry=self._registry
         ).is_valid
+
+
+def _search(
+    all_fit: Callable[[Any], bool], fits: Callable[[Any], bool], values: list[Any], start: int, end: int
+) -> Iterator[int]:
+    if end - start <= FEW:
+        yield from (index for index in range(start, end) if not fits(values[index]))
+    elif not all_fit(values[start:end]):
+        middle = (start + end) // 2
+        yield from _search(all_fit, fits, values, start, middle)
+        yield from _search(all_fit, fits, values, middle, end)
 
 
 def pointer(path: Any) -> str:
