@@ -108,7 +108,7 @@ def main() -> None:
 
 if __name__ == '__main__':
     main()
-else:
+elif __name__ != 'gunicorn.conf':  # Which reads MODELS alone.
     from model_serving.utils.log_utils import configure_logging, log_failed_start
 
     configure_logging()

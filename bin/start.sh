@@ -1,7 +1,7 @@
 #!/bin/sh
 # Start the service in the background, installing what it needs first.
-# From the environment: HOST (0.0.0.0), PORT (9999), WORKERS (one per core), THREADS (8), PYTHON, and
-# the settings MODEL_SERVING_*.
+# From the environment: HOST (0.0.0.0), PORT (9999), WORKERS (one per core), THREADS (8), PRELOAD
+# (imports), PYTHON, and the settings MODEL_SERVING_*.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 

@@ -23,13 +23,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_service(log: Path, root: Path = ROOT, **environment: str) -> Iterator[str]:
-    """The base URL of a service started with these variables; it is stopped at the end."""
+def running_service(log: Path, root: Path = ROOT, application: str = '', **environment: str) -> Iterator[str]:
+    """The base URL of a service started with these variables; it is stopped at the end.
+
+    `application` is what is served instead of `main:app`.
+    """
     port = free_port()
     settings = {'HOST': '127.0.0.1', 'PORT': str(port), 'WORKERS': '1', **environment}
+    config = str(root / 'conf' / 'gunicorn.conf.py')
     with log.open('w') as output:
         process = subprocess.Popen(
-            [sys.executable, '-m', 'gunicorn', '--config', str(root / 'conf' / 'gunicorn.conf.py')],
+            [sys.executable, '-m', 'gunicorn', '--config', config, *filter(None, [application])],
             env={**os.environ, **settings},
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,14 +1,20 @@
 """The JSON shape of every answer: what resources return, and `{"message": ...}` for what fails."""
 
+import functools
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, request
-from flask_restful import Api
+from flask import Flask, Request, Response, request
+from flask_restful import Api, Resource
+from flask_restful.utils import unpack
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
+from model_serving.utils.app_utils import JSONResponse
+from model_serving.utils.deadline_utils import DEADLINE
 from model_serving.utils.error_utils import ServingError
+from model_serving.utils.gate_utils import Gate
 from model_serving.utils.json_utils import encode
 from model_serving.utils.log_utils import quoted_path
 
@@ -16,13 +22,50 @@ from model_serving.utils.log_utils import quoted_path
 class JSONApi(Api):  # type: ignore[misc]
     """Flask-RESTful's Api with the service's JSON, and with errors left to Flask's own handlers."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, most_waiting: int) -> None:
         super().__init__(app)
-        self.representations = {'application/json': _json_response}
+        self.most_waiting = most_waiting
+
+    def output(self, resource: Callable[..., Any]) -> Callable[..., Response]:
+        """The view of a resource: its gate lets the request in, and what it returns becomes JSON."""
+        gate = Gate(resource.__name__, self.most_waiting)
+        short = _short_way(getattr(resource, 'view_class', object))
+
+        @functools.wraps(resource)
+        def view(*args: Any, **kwargs: Any) -> Response:
+            asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+            method = short.get(asked.method, resource)
+            result = gate.call(lambda: method(*args, **kwargs), asked.environ.get(DEADLINE))
+            return result if isinstance(result, Response) else self.make_response(*unpack(result))
+
+        return view
+
+    def make_response(self, data: Any, *args: Any, **_options: Any) -> Response:
+        """`data` as JSON, whatever the client accepts: the service speaks nothing else."""
+        return _json_response(data, *args)
 
     def error_router(self, original_handler: Any, *args: Any) -> Any:
         """Send every error through the app's handlers, so that all have one shape."""
         return original_handler(*args)
+
+
+def _short_way(view_class: type) -> dict[str, Callable[..., Any]]:
+    """The calls of a plain resource's methods, by their names, without the choices Flask-RESTful would offer.
+
+    A resource that has decorators or representations of its own gets those, the long way.
+    """
+    if getattr(view_class, 'dispatch_request', None) is not Resource.dispatch_request:
+        return {}
+    if view_class.method_decorators or view_class.representations:  # type: ignore[attr-defined]
+        return {}
+    return {name: _call_of(view_class, name.lower()) for name in view_class.methods}  # type: ignore[attr-defined]
+
+
+def _call_of(view_class: type, name: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return getattr(view_class(), name)(*args, **kwargs)
+
+    return call
 
 
 def handle_errors(app: Flask) -> None:
@@ -33,8 +76,9 @@ def handle_errors(app: Flask) -> None:
 
 
 def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
-    response = Response(encode(data), code, mimetype='application/json')
-    response.headers.extend(headers or {})
+    response = JSONResponse(encode(data), code)
+    if headers:
+        response.headers.extend(headers)
     return response
 
 
@@ -71,7 +115,7 @@ def _message(error: HTTPException) -> str:
 
 
 def _log_crash(exc_info: Any) -> None:
-    _logger().error('%s %s crashed', request.method, quoted_path(), exc_info=exc_info)
+    _logger().error('%s %s crashed', request.method, quoted_path(request.environ), exc_info=exc_info)
 
 
 def _logger() -> logging.Logger:

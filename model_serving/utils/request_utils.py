@@ -19,8 +19,7 @@ class ServiceRequest(Request):
     def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
         """The body. Raises BodyTooLarge, or InvalidInput where it does not arrive whole."""
         if self._body is None:
-            self._refuse_large(self.content_length or 0)
-            self._body = self._read_body()
+            self._body = self._read_body(self.max_content_length or 0)
         return self._body.decode(errors='replace') if as_text else self._body
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
@@ -34,37 +33,42 @@ class ServiceRequest(Request):
             raise InvalidInput(f'The body is not UTF-8: byte {error.start} is wrong ({error.reason})') from e
         raise InvalidInput(f'The body is not JSON: {e}{_hint(body, getattr(e, "pos", 0))}') from e
 
-    def _read_body(self) -> bytes:
-        size = self.content_length
-        if size is None:
+    def _read_body(self, limit: int) -> bytes:
+        declared = self.content_length
+        if declared is None:
             if not self.environ.get('wsgi.input_terminated'):
                 return b''
             # Chunked: one byte more than allowed shows that the body is too large. Werkzeug's own
             # stream would cut it off at the limit, silently.
-            size = (self.max_content_length or 0) + 1
+            body = self._read(limit + 1)
+        elif declared > limit:
+            self._refuse_large(limit)
+        else:
+            body = self._read(declared)
+        if len(body) > limit:
+            self._refuse_large(limit)
+        if declared is not None and len(body) < declared:
+            raise InvalidInput(f'The body ended after {len(body)} of {declared} bytes')
+        return body
+
+    def _read(self, size: int) -> bytes:
         try:
             body: bytes = self.environ['wsgi.input'].read(size)
         except Exception as error:  # The errors of each server's own classes: broken chunks, a lost client.
             raise InvalidInput(f'The body could not be read to its end: {error}') from error
-        self._refuse_large(len(body))
-        if len(body) < (self.content_length or 0):
-            raise InvalidInput(f'The body ended after {len(body)} of {self.content_length} bytes')
         return body
 
-    def _refuse_large(self, size: int) -> None:
-        limit = self.max_content_length or 0
-        if size > limit:
-            self._discard_body()
-            raise BodyTooLarge(
-                f'The body is larger than the limit of {limit} bytes; send it in smaller parts'
-            )
+    def _refuse_large(self, limit: int) -> NoReturn:
+        self._discard_body()
+        raise BodyTooLarge(f'The body is larger than the limit of {limit} bytes; send it in smaller parts')
 
     def _discard_body(self) -> None:
         """Read on, within reason: a client that is still sending would see a reset, not the answer."""
+        left = MOST_DISCARDED_BYTES if self.content_length is None else self.content_length
+        left = min(left, MOST_DISCARDED_BYTES)
         with contextlib.suppress(Exception):
-            for _ in range(MOST_DISCARDED_BYTES // PIECE_BYTES):
-                if not self.environ['wsgi.input'].read(PIECE_BYTES):
-                    break
+            while left > 0 and (piece := self.environ['wsgi.input'].read(min(left, PIECE_BYTES))):
+                left -= len(piece)
 
 
 def _hint(body: bytes, position: int) -> str:

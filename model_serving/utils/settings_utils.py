@@ -51,6 +51,15 @@ class ServiceSettings:
     max_body_bytes: int = setting(32 * 1024 * 1024, minimum=1)
     """Largest request body, in bytes; the default is App Engine's own limit of 32 MiB."""
 
+    timeout_s: float = setting(30.0, minimum=0)
+    """Seconds after which a request is answered with 504, whatever the model does."""
+
+    max_waiting: int = setting(2048, minimum=1)
+    """Most requests that wait for one model in one worker; more get 503."""
+
+    access_log: bool = True
+    """Whether each request gets a line in the log."""
+
 
 def load_settings(
     group: type[Settings],

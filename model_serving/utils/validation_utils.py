@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import request
+from flask import Request, request
 
 from model_serving.utils.error_utils import InvalidInput, UnsupportedMediaType
 from model_serving.utils.schema_utils import BadSchema, CompiledSchema
@@ -34,7 +34,9 @@ def validate_json(schema: dict[str, Any], force: bool = False) -> Callable[[View
 
         @functools.wraps(view)
         def validated(*args: Any, **kwargs: Any) -> Any:
-            _refuse_violations(compiled, _read_json(force))
+            asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+            body = asked.get_data()
+            _refuse_violations(compiled, _read_json(asked, body, force), len(body))
             return view(*args, **kwargs)
 
         validated.request_schema = schema  # type: ignore[attr-defined]
@@ -43,33 +45,32 @@ def validate_json(schema: dict[str, Any], force: bool = False) -> Callable[[View
     return decorate
 
 
-def _read_json(force: bool) -> Any:
-    body = request.get_data()
+def _read_json(asked: Request, body: bytes, force: bool) -> Any:
     if not body:
         raise InvalidInput('No JSON object')
-    if (encoding := request.headers.get('Content-Encoding', 'identity')) != 'identity':
+    if (encoding := asked.environ.get('HTTP_CONTENT_ENCODING', 'identity')) != 'identity':
         raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
-    if not force:
-        _require_json()
-    instance = request.get_json(force=True)
+    if not force and asked.environ.get('CONTENT_TYPE') != 'application/json':
+        _require_json(asked)
+    instance = asked.get_json(force=True)
     if instance is None:
         raise InvalidInput('No JSON object')
     return instance
 
 
-def _require_json() -> None:
-    if not request.is_json:
-        sent = request.mimetype or 'none'
+def _require_json(asked: Request) -> None:
+    if not asked.is_json:
+        sent = asked.mimetype or 'none'
         raise UnsupportedMediaType(f'Send the header Content-Type: application/json (the request has {sent})')
-    charset = request.mimetype_params.get('charset', 'utf-8')
+    charset = asked.mimetype_params.get('charset', 'utf-8')
     if charset.lower() not in ('utf-8', 'utf8', 'us-ascii'):
         raise UnsupportedMediaType(
             f'Send the body in UTF-8, as Content-Type: application/json (the request says charset={charset})'
         )
 
 
-def _refuse_violations(compiled: CompiledSchema, instance: Any) -> None:
-    violations = compiled.violations(instance, len(request.get_data()))
+def _refuse_violations(compiled: CompiledSchema, instance: Any, size: int) -> None:
+    violations = compiled.violations(instance, size)
     if not violations:
         return
     if len(violations) == 1 and not violations[0].pointer:

@@ -1,0 +1,284 @@
+"""A thread that serves many requests at once: each in a greenlet, which it leaves while the request waits.
+
+Everything that threads share here is guarded by one lock. A thread holds it whenever it runs, except while
+it runs code of the application and while it waits for events. So a thread that is stuck in the application
+can be relieved of the lead at any moment: see event_loop.py.
+"""
+
+import contextvars
+import heapq
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+from model_serving.utils.deadline_utils import remaining_s
+from model_serving.utils.error_utils import DeadlineExceeded
+from model_serving.utils.waiting_utils import Result, install
+
+MOST_POOL_THREADS = 256
+SHORT_WAIT_SECONDS = 0.1
+"""A longer wait may end late by as much."""
+
+
+class Task(greenlet):
+    """One request being answered; runs in the thread that made it, and nowhere else."""
+
+    def __init__(self, thread: 'LeadingThread', work: Callable[['Task'], None], name: str) -> None:
+        super().__init__(self._run, thread.hub)
+        self.thread = thread
+        self.work = work
+        self.name = name
+        self.waiter: GreenletWaiter | None = None
+        self.parked_s = 0.0
+        self.end: BaseException | None = None
+        self.on_blocked: Callable[[], None] = nothing
+
+    def _run(self) -> None:
+        self.work(self)
+
+    def stop(self, error: BaseException) -> None:
+        """Raise `error` where the task waits, now or the next time that it does. With the lock held."""
+        self.end = error
+        if self.waiter is not None:
+            self.thread.wake(self.waiter)
+
+
+class GreenletWaiter:
+    """A Waiter that leaves the thread to other tasks."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.woken = False
+        self.parked = 0  # Counts the waits, odd while one lasts: so an old timer ends no later wait.
+        self.until: float | None = None
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Let others run until woken, True, or for `timeout_s` seconds, False.
+
+        All that has arrived is handled before this returns, even when `timeout_s` is 0. Raises what ends the
+        task meanwhile.
+        """
+        if not self.woken:
+            self.task.thread.park(self, timeout_s)
+        woken, self.woken = self.woken, False
+        return woken
+
+    def wake(self) -> None:
+        """Let the task go on. From any thread."""
+        if not self.woken:
+            self.woken = True
+            self.task.thread.wake(self)
+
+    def is_stuck(self) -> bool:
+        """Whether another task keeps the thread, so that this one cannot go on."""
+        return self.task.thread.stuck
+
+
+class GreenletWaiting:
+    """The Waiting of a thread that leads, or led, the event loop."""
+
+    def __init__(self, thread: 'LeadingThread', pool: 'Pool', slots: int) -> None:
+        self.thread = thread
+        self.pool = pool
+        self.slots = slots
+
+    def waiter(self) -> GreenletWaiter:
+        """Return a place where the current task may wait."""
+        return GreenletWaiter(current_task())
+
+    def run(self, function: Callable[[], Result], quick: bool) -> Result:
+        """Run `function`: right here if it is `quick`, else in a thread of the pool while others are served.
+
+        Raises DeadlineExceeded when the request's time is over; the function then still runs to its end.
+        """
+        return self._run_here(function) if quick else self._run_in_pool(function)
+
+    def run_watched(self, function: Callable[[], Result], on_blocked: Callable[[], None]) -> Result:
+        """Run `function` right here; call `on_blocked`, from another thread, if it keeps the event loop."""
+        task = current_task()
+        before, task.on_blocked = task.on_blocked, on_blocked
+        try:
+            return function()
+        finally:
+            task.on_blocked = before
+
+    def clock(self) -> float:
+        """Seconds that the current task has had this thread for itself, from an arbitrary start."""
+        return time.perf_counter() - current_task().parked_s
+
+    def _run_here(self, function: Callable[[], Result]) -> Result:
+        begin = time.perf_counter()
+        try:
+            return function()
+        finally:
+            current_task().parked_s += time.perf_counter() - begin
+
+    def _run_in_pool(self, function: Callable[[], Result]) -> Result:
+        waiter = self.waiter()
+        future: Future[Result] = self.pool.submit(contextvars.copy_context().run, function)
+        future.add_done_callback(lambda _: waiter.wake())
+        while not future.done():
+            if not waiter.wait(remaining_s()):
+                raise DeadlineExceeded
+        return future.result()
+
+
+class LeadingThread:
+    """A thread with its tasks: those that wait, and those that can go on."""
+
+    def __init__(self, lock: threading.Lock, interrupt: Callable[[], None]) -> None:
+        self.lock = lock
+        self.interrupt = interrupt
+        self.hub: greenlet = getcurrent()
+        self.task: Task | None = None
+        self.since = 0.0
+        self.asleep = False
+        self.stuck = False
+        self._ready: deque[GreenletWaiter] = deque()
+        self._yielded: list[GreenletWaiter] = []
+        self._parked: set[GreenletWaiter] = set()
+        self._timers: list[tuple[float, int, GreenletWaiter, int]] = []
+        self._order = itertools.count()
+
+    def adopt(self, pool: 'Pool', slots: int) -> None:
+        """Make the calling thread this one."""
+        self.hub = getcurrent()
+        install(GreenletWaiting(self, pool, slots))
+
+    def is_current(self) -> bool:
+        """Whether the caller is this thread, between its tasks."""
+        return getcurrent() is self.hub
+
+    def start(self, work: Callable[[Task], None], name: str) -> None:
+        """Run `work` in a new task until it first waits. With the lock held, from the hub."""
+        Task(self, work, name).switch()
+
+    def call_application(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call `function` of the application, with the lock released meanwhile. From a task."""
+        self._enter(current_task())
+        try:
+            return function(*arguments)
+        finally:
+            self._leave()
+
+    def wake(self, waiter: GreenletWaiter) -> None:
+        """Let the task at `waiter` go on when its turn comes. From any thread."""
+        self._ready.append(waiter)
+        if self.asleep:
+            self.interrupt()
+
+    def park(self, waiter: GreenletWaiter, timeout_s: float | None) -> None:
+        """Leave the thread to others until `waiter` is woken, its time is over, or its task is to end."""
+        task = waiter.task
+        begin = time.perf_counter()
+        self._leave()
+        if task.end is None:
+            self._expect(waiter, timeout_s)
+            self.hub.switch()
+            waiter.parked += 1
+            task.waiter = None
+            self._parked.discard(waiter)
+        self._enter(task)
+        task.parked_s += time.perf_counter() - begin
+        if task.end is not None:
+            raise task.end
+
+    def resume(self) -> None:
+        """Let all tasks run that can go on. With the lock held, from the hub."""
+        yielded, self._yielded = self._yielded, []
+        self._ready.extend(yielded)
+        self._end_short_waits()
+        while self._ready:
+            waiter = self._ready.popleft()
+            if waiter.parked % 2:
+                waiter.task.switch()
+
+    def sleep_s(self) -> float:
+        """For how many seconds nothing is to be done here, unless something happens."""
+        if self._ready or self._yielded:
+            return 0
+        if not self._timers:
+            return SHORT_WAIT_SECONDS
+        return min(SHORT_WAIT_SECONDS, max(0, self._timers[0][0] - time.monotonic()))
+
+    def end_long_waits(self) -> None:
+        """Let those go on whose time is over. With the lock held."""
+        now = time.monotonic()
+        self._ready.extend(
+            waiter for waiter in self._parked if waiter.until is not None and waiter.until <= now
+        )
+
+    def recover(self) -> None:
+        """Let all tasks look at what has happened while one of them kept the thread. With the lock held."""
+        self.stuck = False
+        for waiter in list(self._parked):
+            waiter.wake()
+
+    def has_tasks(self) -> bool:
+        """Whether a task waits here."""
+        return bool(self._parked)
+
+    def _expect(self, waiter: GreenletWaiter, timeout_s: float | None) -> None:
+        waiter.parked += 1
+        waiter.task.waiter = waiter
+        waiter.until = None if timeout_s is None else time.monotonic() + timeout_s
+        self._parked.add(waiter)
+        if timeout_s == 0:
+            self._yielded.append(waiter)
+        elif timeout_s is not None and timeout_s < SHORT_WAIT_SECONDS:
+            end = time.monotonic() + timeout_s
+            heapq.heappush(self._timers, (end, next(self._order), waiter, waiter.parked))
+
+    def _end_short_waits(self) -> None:
+        now = time.monotonic() if self._timers else 0
+        while self._timers and self._timers[0][0] <= now:
+            _, _, waiter, wait = heapq.heappop(self._timers)
+            if waiter.parked == wait:
+                self._ready.append(waiter)
+
+    def _enter(self, task: Task) -> None:
+        self.task = task
+        self.since = time.monotonic()
+        self.lock.release()
+
+    def _leave(self) -> None:
+        self.lock.acquire()
+        self.since = 0.0
+        self.task = None
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads for what would keep the event loop."""
+
+    def __init__(self) -> None:
+        super().__init__(MOST_POOL_THREADS, thread_name_prefix='off-loop')
+        self._running: set[Future[Any]] = set()
+
+    def submit(self, function: Callable[..., Result], *arguments: Any) -> 'Future[Result]':  # type: ignore[override]
+        """Run `function` in a thread."""
+        future = super().submit(function, *arguments)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    def is_idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._running
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+def current_task() -> Task:
+    """The task that calls."""
+    task = getcurrent()
+    if not isinstance(task, Task):
+        raise TypeError('only a request can wait here')
+    return task

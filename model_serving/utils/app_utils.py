@@ -1,0 +1,106 @@
+"""A Flask application without what a JSON service pays for on each request and never uses."""
+
+import functools
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Request, Response, request
+from flask.sessions import SecureCookieSession, SessionInterface
+from werkzeug.routing import MapAdapter
+
+from model_serving.utils.deadline_utils import DEADLINE, REFUSAL, STARTED
+from model_serving.utils.json_utils import OrjsonProvider
+from model_serving.utils.request_utils import ServiceRequest
+
+
+class NoSessions(SessionInterface):
+    """The service keeps no sessions."""
+
+    session = SecureCookieSession()
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        """Return the same empty session to all."""
+        return self.session
+
+    def is_null_session(self, obj: object) -> bool:
+        """Nothing is ever saved."""
+        return True
+
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:
+        """Save nothing."""
+
+
+class ServiceApp(Flask):
+    """A Flask application of plain functions, without sessions and without subdomains.
+
+    It gives each request a deadline, `timeout_s` after it came, and refuses those that the server says are
+    to be refused.
+    """
+
+    request_class = ServiceRequest
+    json_provider_class = OrjsonProvider
+    session_interface = NoSessions()
+    timeout_s = 30.0
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request."""
+        environ.setdefault(STARTED, time.perf_counter())
+        environ.setdefault(DEADLINE, time.monotonic() + self.timeout_s)
+        return super().wsgi_app(environ, start_response)
+
+    def preprocess_request(self) -> Any:
+        """Raise what the server refuses the request with, if it does; then run what hooks there are."""
+        if REFUSAL in request.environ:
+            raise request.environ[REFUSAL]
+        return super().preprocess_request() if self.before_request_funcs else None
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `func` as it is: no view is a coroutine, and to find out anew each time takes long."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what matches the URL of `request`; what depends on the host alone is found once."""
+        if request is None:
+            return super().create_url_adapter(request)
+        environ = request.environ
+        adapter = object.__new__(MapAdapter)
+        adapter.__dict__.update(
+            self._of_host(
+                environ.get('HTTP_HOST'),
+                environ['SERVER_NAME'],
+                environ['SERVER_PORT'],
+                environ.get('SCRIPT_NAME', ''),
+                environ['wsgi.url_scheme'],
+            )
+        )
+        adapter.path_info = request.path
+        adapter.default_method = request.method
+        adapter.query_args = environ.get('QUERY_STRING', '')
+        return adapter
+
+    @functools.lru_cache(64)  # noqa: B019 - the application lives as long as the process.
+    def _of_host(self, host: str | None, name: str, port: str, script: str, scheme: str) -> dict[str, Any]:
+        environ = {
+            'wsgi.url_scheme': scheme,
+            'SERVER_NAME': name,
+            'SERVER_PORT': port,
+            'SCRIPT_NAME': script,
+            'REQUEST_METHOD': 'GET',
+        }
+        if host is not None:
+            environ['HTTP_HOST'] = host
+        return vars(self.url_map.bind_to_environ(environ, subdomain=''))
+
+
+class JSONResponse(Response):
+    """An answer of JSON, whole, which takes the short way to the client."""
+
+    default_mimetype = 'application/json'
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer as WSGI wants it."""
+        if environ['REQUEST_METHOD'] == 'HEAD' or self._on_close or not isinstance(self.response, list):
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.headers.to_wsgi_list())
+        return self.response
