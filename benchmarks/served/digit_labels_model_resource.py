@@ -1,0 +1,40 @@
+"""POST /v1/DigitLabelsModel: handwritten digits, labels only."""
+# mypy: allow-subclassing-any, allow-untyped-decorators
+
+from typing import Any
+
+from flask import request
+from flask_restful import Resource
+
+from benchmarks.served.digit_labels_model import DigitLabelsModel
+from model_serving.utils.validation_utils import validate_json
+
+digit_labels_model_instance = DigitLabelsModel()
+digit_labels_model_schema: dict[str, Any] = {
+    'title': 'Handwritten digits, labels only',
+    'type': 'object',
+    'properties': {
+        'instances': {
+            'type': 'array',
+            'minItems': 1,
+            'items': {
+                'type': 'array',
+                'minItems': 64,
+                'maxItems': 64,
+                'items': {'type': 'number', 'minimum': 0, 'maximum': 16},
+            },
+        },
+    },
+    'required': ['instances'],
+    'examples': [{'instances': [[0] * 64]}],
+}
+
+
+class DigitLabelsModelResource(Resource):
+    """Reads handwritten digits."""
+
+    @validate_json(digit_labels_model_schema)
+    def post(self) -> Any:
+        """Read the digit of each image."""
+        json = request.json
+        return {'predictions': digit_labels_model_instance.predict(json['instances'])}
