@@ -7,27 +7,11 @@ from flask import request
 from flask_restful import Resource
 
 from benchmarks.served.digit_labels_model import DigitLabelsModel
+from benchmarks.served.rows_schema import rows_schema
 from model_serving.utils.validation_utils import validate_json
 
 digit_labels_model_instance = DigitLabelsModel()
-digit_labels_model_schema: dict[str, Any] = {
-    'title': 'Handwritten digits, labels only',
-    'type': 'object',
-    'properties': {
-        'instances': {
-            'type': 'array',
-            'minItems': 1,
-            'items': {
-                'type': 'array',
-                'minItems': 64,
-                'maxItems': 64,
-                'items': {'type': 'number', 'minimum': 0, 'maximum': 16},
-            },
-        },
-    },
-    'required': ['instances'],
-    'examples': [{'instances': [[0] * 64]}],
-}
+digit_labels_model_schema = rows_schema('Handwritten digits, labels only')
 
 
 class DigitLabelsModelResource(Resource):

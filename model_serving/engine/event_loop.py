@@ -18,7 +18,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from model_serving.engine.leading_thread import LeadingThread, Pool, Task
+from model_serving.engine.greenlet_waiting import GreenletWaiting, Pool
+from model_serving.engine.leading_thread import LeadingThread, Task
+from model_serving.utils.waiting_utils import install
 
 BLOCKED_SECONDS = 0.05
 LOOK_ROUND_SECONDS = 0.25
@@ -125,7 +127,8 @@ class EventLoop:
         started.start()
 
     def _run(self, thread: LeadingThread) -> None:
-        thread.adopt(self.pool, self.slots)
+        thread.adopt()
+        install(GreenletWaiting(thread, self.pool, self.slots))
         with self.lock:
             while self.running and self.thread is thread:
                 try:

@@ -89,12 +89,13 @@ class IncomingRequest:
 
     def end_head(self, parser: httptools.HttpRequestParser, scheme_headers: dict[str, str]) -> None:
         """Take the request line, and what the headers say about the body. Raises RefusedRequest."""
-        if parser.get_http_version() not in ('1.0', '1.1'):
+        version = parser.get_http_version()
+        if version not in ('1.0', '1.1'):
             raise RefusedRequest(400, 'The request is not valid HTTP/1.1: no such version')
         environ = self.environ
         self.has_head = True
         environ['REQUEST_METHOD'] = parser.get_method().decode('latin-1')
-        environ['SERVER_PROTOCOL'] = f'HTTP/{parser.get_http_version()}'
+        environ['SERVER_PROTOCOL'] = f'HTTP/{version}'
         if any(environ.get(key) == value for key, value in scheme_headers.items()):
             environ['wsgi.url_scheme'] = 'https'
         self.keep_alive = parser.should_keep_alive()

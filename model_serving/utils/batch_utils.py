@@ -16,10 +16,11 @@ from collections.abc import Callable, Hashable
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar, cast
 
+from model_serving.utils.batch_call_utils import Batch, Call
 from model_serving.utils.batch_rows_utils import check_result, cut, join, row_count, row_kind
 from model_serving.utils.deadline_utils import deadline
 from model_serving.utils.error_utils import DeadlineExceeded, Overloaded
-from model_serving.utils.waiting_utils import Waiter, waiting
+from model_serving.utils.waiting_utils import waiting
 
 QUICK_SECONDS = 0.005
 NEWEST_WEIGHT = 0.2
@@ -88,71 +89,6 @@ class BatchedMethod:
     def __call__(self, instance: Any, *arguments: Any, **options: Any) -> Any:
         """Call the method of `instance`, as `Class.method(instance, rows)` does."""
         return self.__get__(instance)(*arguments, **options)
-
-
-@dataclasses.dataclass(eq=False, slots=True)
-class Call:
-    """One call of the method: what it was given, where it stands, how it ended."""
-
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    size: int
-    end: float
-    waiter: Waiter
-    kind: Hashable | None = None
-    taken: bool = False
-    left: bool = False
-    done: bool = False
-    result: Any = None
-    error: BaseException | None = None
-
-    @property
-    def rows(self) -> int:
-        """What it counts for in a queue."""
-        return self.size or 1
-
-    def settle(self, result: Any = None, error: BaseException | None = None) -> None:
-        """Let the caller have its result or its error."""
-        self.result = result
-        self.error = error
-        self.done = True
-        self.waiter.wake()
-
-    def settle_if_late(self, now: float) -> bool:
-        """Whether nobody waits for the result any more."""
-        if self.left or self.end <= now:
-            self.settle(error=DeadlineExceeded())
-            return True
-        return False
-
-    def outcome(self) -> Any:
-        """Return the result or raise the error, leaving no cycle of references behind."""
-        error, self.error = self.error, None
-        try:
-            if error is not None:
-                raise error
-            return self.result
-        finally:
-            del error
-
-
-@dataclasses.dataclass(eq=False, slots=True)
-class Batch:
-    """Calls that are run together; `end` is when the last of them gives up."""
-
-    calls: list[Call]
-    rows: int
-    end: float
-    started: float
-    begun: bool = False
-    withdrawn: bool = False
-
-    def add(self, call: Call) -> None:
-        """Take a call in."""
-        call.taken = True
-        self.calls.append(call)
-        self.rows += call.rows
-        self.end = max(self.end, call.end)
 
 
 class Batcher:

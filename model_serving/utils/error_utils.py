@@ -18,8 +18,9 @@ class ServingError(Exception):
     retry_after_s: int | None = None
     message: str = 'Internal Server Error'
 
-    def __init__(self, message: str | None = None, **details: Any) -> None:
+    def __init__(self, message: str | None = None, retry_after_s: int | None = None, **details: Any) -> None:
         self.message = message or self.message
+        self.retry_after_s = retry_after_s or self.retry_after_s
         self.details = details
         super().__init__(self.message)
 
@@ -59,10 +60,6 @@ class Overloaded(ServingError):
     status = 503
     retry_after_s = 1
     message = 'The model has too much to do; try again later'
-
-    def __init__(self, message: str | None = None, retry_after_s: int | None = None, **details: Any) -> None:
-        super().__init__(message, **details)
-        self.retry_after_s = retry_after_s or self.retry_after_s
 
 
 class DeadlineExceeded(ServingError):
