@@ -17,7 +17,7 @@ digit_labels_model_schema = rows_schema('Handwritten digits, labels only')
 class DigitLabelsModelResource(Resource):
     """Reads handwritten digits."""
 
-    @validate_json(digit_labels_model_schema)
+    @validate_json(digit_labels_model_schema, arrays=True)
     def post(self) -> Any:
         """Read the digit of each image."""
         json = request.json

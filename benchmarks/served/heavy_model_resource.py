@@ -17,7 +17,7 @@ heavy_model_schema = rows_schema('Heavy network')
 class HeavyModelResource(Resource):
     """Labels rows."""
 
-    @validate_json(heavy_model_schema)
+    @validate_json(heavy_model_schema, arrays=True)
     def post(self) -> Any:
         """Label each row."""
         json = request.json

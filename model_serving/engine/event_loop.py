@@ -137,6 +137,7 @@ class EventLoop:
                     self._logger.exception('The event loop met an error and goes on')
             if self.running:
                 self._finish(thread)
+            thread.end()
 
     def _turn(self, thread: LeadingThread) -> None:
         """Handle all that has happened, then one thing that is for later."""

@@ -96,13 +96,15 @@ class IncomingRequest:
         self.has_head = True
         environ['REQUEST_METHOD'] = parser.get_method().decode('latin-1')
         environ['SERVER_PROTOCOL'] = f'HTTP/{version}'
-        if any(environ.get(key) == value for key, value in scheme_headers.items()):
-            environ['wsgi.url_scheme'] = 'https'
+        for key, value in scheme_headers.items():
+            if key in environ and environ[key] == value:
+                environ['wsgi.url_scheme'] = 'https'
         self.keep_alive = parser.should_keep_alive()
-        self._set_target()
+        environ['RAW_URI'], environ['PATH_INFO'], environ['QUERY_STRING'] = split_target(self.target)
         if (length := environ.get('CONTENT_LENGTH')) is not None:
             self.declared = int(length)
-        self.expects_continue = environ.get('HTTP_EXPECT', '').lower() == '100-continue'
+        if 'HTTP_EXPECT' in environ:
+            self.expects_continue = environ['HTTP_EXPECT'].lower() == '100-continue'
 
     def add_body(self, piece: bytes) -> None:
         """Take the next bytes of the body; many small pieces become one."""
@@ -128,15 +130,16 @@ class IncomingRequest:
         self.body.clear()
         return self.environ
 
-    def _set_target(self) -> None:
-        target = self.target
-        if not target.startswith(b'/') and target != b'*':
-            url = httptools.parse_url(target)
-            target = (url.path or b'/') + (b'?' + url.query if url.query else b'')
-        path, _, query = target.partition(b'#')[0].partition(b'?')
-        self.environ['RAW_URI'] = target.decode('latin-1')
-        self.environ['QUERY_STRING'] = query.decode('latin-1')
-        self.environ['PATH_INFO'] = (unquote_to_bytes(path) if b'%' in path else path).decode('latin-1')
+
+@functools.lru_cache(128)
+def split_target(target: bytes) -> tuple[str, str, str]:
+    """The target of a request line without what names the server; its path, decoded; its query."""
+    if not target.startswith(b'/') and target != b'*':
+        url = httptools.parse_url(target)
+        target = (url.path or b'/') + (b'?' + url.query if url.query else b'')
+    path, _, query = target.partition(b'#')[0].partition(b'?')
+    path = unquote_to_bytes(path) if b'%' in path else path
+    return target.decode('latin-1'), path.decode('latin-1'), query.decode('latin-1')
 
 
 @functools.lru_cache(1024)

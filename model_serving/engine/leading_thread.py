@@ -22,23 +22,40 @@ if TYPE_CHECKING:
 
 SHORT_WAIT_SECONDS = 0.1
 """A longer wait may end late by as much."""
+MOST_IDLE_TASKS = 64
 
 
 class Task(greenlet):
-    """One request being answered; runs in the thread that made it, and nowhere else."""
+    """A request being answered, and after it another; runs in the thread that made it, and nowhere else.
 
-    def __init__(self, thread: 'LeadingThread', work: Callable[['Task'], None], name: str) -> None:
+    A new greenlet for each request would cost two system calls and a page fault: Python maps memory for the
+    frames of each.
+    """
+
+    def __init__(self, thread: 'LeadingThread') -> None:
         super().__init__(self._run, thread.hub)
         self.thread = thread
-        self.work = work
-        self.name = name
         self.waiter: GreenletWaiter | None = None
         self.parked_s = 0.0
+
+    def begin(self, work: Callable[['Task'], None], name: str) -> None:
+        """Do `work`, with no context variable set, until it first waits. From the hub."""
+        self.work = work
+        self.name = name
         self.end: BaseException | None = None
         self.on_blocked: Callable[[], None] = nothing
+        self.gr_context = None
+        self.switch()
 
     def _run(self) -> None:
-        self.work(self)
+        idle, hub = self.thread.idle, self.thread.hub
+        while True:
+            self.work(self)
+            self.work = nothing
+            if len(idle) >= MOST_IDLE_TASKS:
+                return
+            idle.append(self)
+            hub.switch()
 
     def stop(self, error: BaseException) -> None:
         """Raise `error` where the task waits, now or the next time that it does. With the lock held."""
@@ -55,6 +72,7 @@ class LeadingThread:
         self.interrupt = interrupt
         self.hub: greenlet = getcurrent()
         self.task: Task | None = None
+        self.idle: list[Task] = []
         self.since = 0.0
         self.asleep = False
         self.stuck = False
@@ -74,7 +92,8 @@ class LeadingThread:
 
     def start(self, work: Callable[[Task], None], name: str) -> None:
         """Run `work` in a new task until it first waits. With the lock held, from the hub."""
-        Task(self, work, name).switch()
+        task = self.idle.pop() if self.idle else Task(self)
+        task.begin(work, name)
 
     def call_application(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call `function` of the application, with the lock released meanwhile. From a task."""
@@ -137,6 +156,10 @@ class LeadingThread:
         for waiter in list(self._parked):
             waiter.wake()
 
+    def end(self) -> None:
+        """Let go of what only this thread can. From the hub."""
+        self.idle.clear()
+
     def has_tasks(self) -> bool:
         """Whether a task waits here."""
         return bool(self._parked)
@@ -170,7 +193,7 @@ class LeadingThread:
         self.task = None
 
 
-def nothing() -> None:
+def nothing(*_: Any) -> None:
     """Do nothing."""
 
 

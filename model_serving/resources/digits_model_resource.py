@@ -53,7 +53,7 @@ digits_model_schema: dict[str, Any] = {
 class DigitsModelResource(Resource):
     """Reads handwritten digits."""
 
-    @validate_json(digits_model_schema)
+    @validate_json(digits_model_schema, arrays=True)
     def post(self) -> Any:
         """Read the digit of each image."""
         json = request.json

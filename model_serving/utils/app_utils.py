@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, request_tearing_down
 from flask.sessions import SecureCookieSession, SessionInterface
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 
 from model_serving.utils.deadline_utils import DEADLINE, REFUSAL, STARTED
 from model_serving.utils.json_utils import OrjsonProvider
@@ -31,6 +31,27 @@ class NoSessions(SessionInterface):
         """Save nothing."""
 
 
+class StaticAdapter(MapAdapter):
+    """Matches URLs; those that stand for themselves, without variable parts, are matched once."""
+
+    static: dict[tuple[str, str], Rule]
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """Return what MapAdapter returns. Raises what it raises."""
+        if args or options != {'return_rule': True}:
+            return super().match(*args, **options)
+        asked = (self.default_method, self.path_info)
+        known = self.static.get(asked)
+        if known is not None:
+            return known, {}
+        rule, values = super().match(return_rule=True)
+        if (
+            rule.rule == self.path_info and not values
+        ):  # As many as there are rules and methods, whatever clients ask for.
+            self.static[asked] = rule
+        return rule, values
+
+
 class ServiceApp(Flask):
     """A Flask application of plain functions, without sessions and without subdomains.
 
@@ -50,21 +71,31 @@ class ServiceApp(Flask):
         return super().wsgi_app(environ, start_response)
 
     def preprocess_request(self) -> Any:
-        """Raise what the server refuses the request with, if it does; then run what hooks there are."""
-        if REFUSAL in request.environ:
-            raise request.environ[REFUSAL]
-        return super().preprocess_request() if self.before_request_funcs else None
+        """Run what hooks there are; to look for them takes longer than to see that there are none."""
+        hooks = self.before_request_funcs or self.url_value_preprocessors
+        return super().preprocess_request() if hooks else None
+
+    def do_teardown_request(self, *args: Any) -> None:
+        """Run what hooks there are."""
+        if self.teardown_request_funcs or request_tearing_down.receivers:
+            super().do_teardown_request(*args)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` as it is: no view is a coroutine, and to find out anew each time takes long."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return what matches the URL of `request`; what depends on the host alone is found once."""
+        """Return what matches the URL of `request`; what depends on the host alone is found once.
+
+        None for a request that the server refuses: its error takes the place of one from routing.
+        """
         if request is None:
             return super().create_url_adapter(request)
         environ = request.environ
-        adapter = object.__new__(MapAdapter)
+        if REFUSAL in environ:
+            request.routing_exception = environ[REFUSAL]
+            return None
+        adapter = object.__new__(StaticAdapter)
         adapter.__dict__.update(
             self._of_host(
                 environ.get('HTTP_HOST'),
@@ -90,7 +121,7 @@ class ServiceApp(Flask):
         }
         if host is not None:
             environ['HTTP_HOST'] = host
-        return vars(self.url_map.bind_to_environ(environ, subdomain=''))
+        return {**vars(self.url_map.bind_to_environ(environ, subdomain='')), 'static': {}}
 
 
 class JSONResponse(Response):

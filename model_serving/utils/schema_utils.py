@@ -25,6 +25,12 @@ WHOLE_BODY_BYTES = 64 * 1024
 """Up to this size `jsonschema` looks at the whole body for its best match."""
 
 
+NO_TABLES = (
+    'arrays=True, but no property is an array of numbers, or an array of rows of numbers, all of one length '
+    '(minItems equal to maxItems)'
+)
+
+
 class BadSchema(Exception):
     """A schema is wrong; the message names the place in it."""
 
@@ -35,7 +41,7 @@ class CompiledSchema:
     Raises BadSchema, with the place of the mistake, for a schema (or an example in it) that is wrong.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any], arrays: bool = False) -> None:
         if not isinstance(schema, dict):
             raise BadSchema(f'a dict is due, as in @validate_json(schema), not {schema!r}')
         try:
@@ -49,6 +55,15 @@ class CompiledSchema:
         except (TypeError, ValueError, jsonschema_rs.ReferencingError) as error:
             raise BadSchema(str(error)) from error
         self._check_examples(schema.get('examples', []))
+        if arrays and not self._decider.tables:
+            raise BadSchema(NO_TABLES)
+        self._arrays = arrays
+
+    def refusals(self, body: Any, body_bytes: int) -> list[Violation]:
+        """What is wrong with a request's body, as `violations`; a valid one gets its arrays, if so asked."""
+        if self._arrays and self._decider.take_arrays(body, many=body_bytes > MANY_NUMBERS_BYTES):
+            return []
+        return self.violations(body, body_bytes)
 
     def violations(self, instance: Any, body_bytes: int = 0) -> list[Violation]:
         """What is wrong with `instance`, the best match first; an empty list when it is valid.

@@ -12,11 +12,15 @@ from model_serving.utils.schema_utils import BadSchema, CompiledSchema
 View = TypeVar('View', bound=Callable[..., Any])
 
 
-def validate_json(schema: dict[str, Any], force: bool = False) -> Callable[[View], View]:
+def validate_json(
+    schema: dict[str, Any], force: bool = False, arrays: bool = False
+) -> Callable[[View], View]:
     """Let only requests through whose JSON body is valid under `schema` (draft 2020-12).
 
     What was validated is then at `request.json`. `force=True` reads the body as JSON whatever its
-    content type. The schema stays readable as `request_schema` of the decorated function.
+    content type. `arrays=True` turns properties that are lists of numbers into numpy arrays of float64:
+    [n], or [n, m] where they are rows of m numbers each, as `minItems` and `maxItems` say. The schema stays
+    readable as `request_schema` of the decorated function.
 
     The view is not called, and raises, for a request with no body or `null` (InvalidInput), with a
     body that is not JSON or breaks the schema (InvalidInput, with the list `errors` of pointers and
@@ -28,7 +32,7 @@ def validate_json(schema: dict[str, Any], force: bool = False) -> Callable[[View
 
     def decorate(view: View) -> View:
         try:
-            compiled = CompiledSchema(schema)
+            compiled = CompiledSchema(schema, arrays)
         except BadSchema as error:
             raise BadSchema(f'The schema of {view.__qualname__} in {view.__module__}: {error}') from error
 
@@ -70,7 +74,7 @@ def _require_json(asked: Request) -> None:
 
 
 def _refuse_violations(compiled: CompiledSchema, instance: Any, size: int) -> None:
-    violations = compiled.violations(instance, size)
+    violations = compiled.refusals(instance, size)
     if not violations:
         return
     if len(violations) == 1 and not violations[0].pointer:

@@ -193,7 +193,14 @@ class EnvironResource(ServedResource):
     def get(self, rest: str = '') -> Any:
         """The environment, as far as it is text."""
         texts = {key: value for key, value in request.environ.items() if isinstance(value, str)}
-        return {'environ': texts, 'path': request.path, 'url': request.url, 'body': len(request.get_data())}
+        seen, _ = CONTEXT.get(), CONTEXT.set('left behind')
+        return {
+            'environ': texts,
+            'path': request.path,
+            'url': request.url,
+            'body': len(request.get_data()),
+            'context': seen,
+        }
 
     post = get
 

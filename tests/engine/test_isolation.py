@@ -25,3 +25,8 @@ def test_20_requests_that_wait_at_once_see_their_own(engine: Service) -> None:
     lines = re.findall(r'\[context\] - (begins|ends) (tag-\d\d)', engine.text())
     assert len(lines) == 3 * 20 * 2
     assert len(set(lines)) == 40
+
+
+def test_request_finds_no_context_variable_of_the_one_before(engine: Service) -> None:
+    asked = request_of('GET', '/environ')
+    assert {send(engine.url, asked).json['context'] for _ in range(20)} == {'none'}
