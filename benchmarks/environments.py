@@ -90,7 +90,7 @@ def copy_service() -> None:
     """Copy the service to SERVICE, and mount there, by a line each, what only the benchmark serves."""
     shutil.rmtree(SERVICE, ignore_errors=True)
     left_out = shutil.ignore_patterns('__pycache__')
-    for name in ('model_serving', 'conf', 'data', 'client', 'benchmarks/served', 'benchmarks/engines'):
+    for name in ('model_serving', 'conf', 'data', 'client', 'benchmarks/served'):
         shutil.copytree(ROOT / name, SERVICE / name, ignore=left_out)
     text = (ROOT / 'main.py').read_text()
     end = ']\n"""What is served'
