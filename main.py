@@ -45,15 +45,14 @@ def create_app(models: Iterable[str] = ()) -> 'Flask':
 
     Raises SettingError for a setting that cannot be used, an unknown model among them.
     """
-    from model_serving.resources.index_resource import IndexResource
-    from model_serving.resources.warmup_resource import WarmupResource
+    from model_serving.resources.service_resources import SERVICE
     from model_serving.utils.service_utils import build_service
     from model_serving.utils.settings_utils import ServiceSettings, load_settings
 
     settings = load_settings(ServiceSettings, 'model_serving')
     app, api = build_service(settings)
-    api.add_resource(IndexResource, '/', endpoint='index')
-    api.add_resource(WarmupResource, '/_ah/warmup', endpoint='warmup')
+    for resource, urls, endpoint in SERVICE:
+        api.add_resource(resource, *urls, endpoint=endpoint)
     for mount in choose(tuple(models) or settings.models):
         api.add_resource(load(mount), f'/v1/{mount.name}', endpoint=mount.name)
     return app
