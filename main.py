@@ -72,10 +72,12 @@ def load(mount: Mount) -> type:
     """Import the resource of `mount`, which loads its model. Raises SettingError if something is missing."""
     import pkgutil
 
+    from model_serving.utils.metrics_utils import observe_load
     from model_serving.utils.settings_utils import SettingError
 
     try:
-        resource: type = pkgutil.resolve_name(mount.resource)
+        with observe_load(mount.name):
+            resource: type = pkgutil.resolve_name(mount.resource)
     except ModuleNotFoundError as error:
         missing = f'needs the package {error.name!r}, which is not installed; add it to requirements.txt'
         if str(error.name).startswith('model_serving'):

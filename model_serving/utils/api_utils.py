@@ -12,11 +12,13 @@ from flask_restful.utils import unpack
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from model_serving.utils.app_utils import JSONResponse
+from model_serving.utils.current_request_utils import current_request
 from model_serving.utils.deadline_utils import DEADLINE
 from model_serving.utils.error_utils import ServingError
 from model_serving.utils.gate_utils import Gate
 from model_serving.utils.json_utils import encode
 from model_serving.utils.log_utils import quoted_path
+from model_serving.utils.metrics_utils import enter, expect, observe_call
 
 
 class JSONApi(Api):  # type: ignore[misc]
@@ -27,12 +29,18 @@ class JSONApi(Api):  # type: ignore[misc]
         self.most_waiting = most_waiting
 
     def output(self, resource: Callable[..., Any]) -> Callable[..., Response]:
-        """The view of a resource: its gate lets the request in, and what it returns becomes JSON."""
-        gate = Gate(resource.__name__, self.most_waiting)
-        short = _short_way(getattr(resource, 'view_class', object))
+        """The view of a resource: its gate lets the request in, and what it returns becomes JSON.
+
+        That of a model is counted as such.
+        """
+        view_class = getattr(resource, 'view_class', object)
+        gate = Gate(resource.__name__, self.most_waiting, observe_call)
+        short = _short_way(view_class)
+        begin = _beginning(view_class, resource.__name__)
 
         @functools.wraps(resource)
         def view(*args: Any, **kwargs: Any) -> Response:
+            begin()
             asked: Request = request._get_current_object()  # type: ignore[attr-defined]
             method = short.get(asked.method, resource)
             result = gate.call(lambda: method(*args, **kwargs), asked.environ.get(DEADLINE))
@@ -47,6 +55,18 @@ class JSONApi(Api):  # type: ignore[misc]
     def error_router(self, original_handler: Any, *args: Any) -> Any:
         """Send every error through the app's handlers, so that all have one shape."""
         return original_handler(*args)
+
+
+def _beginning(view_class: type, name: str) -> Callable[[], None]:
+    """What is to be noted when a request reaches the resource."""
+    if hasattr(getattr(view_class, 'post', None), 'request_schema'):
+        expect(name)
+        return functools.partial(enter, name)
+    return nothing
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 def _short_way(view_class: type) -> dict[str, Callable[..., Any]]:
@@ -85,6 +105,9 @@ def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) 
 def _answer_serving_error(error: ServingError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger().error('%s: %s', type(error).__name__, error.message)
+    asked = current_request.get()
+    if asked is not None:
+        asked.reason = error.reason
     headers = {} if error.retry_after_s is None else {'Retry-After': str(error.retry_after_s)}
     return _json_response({'message': error.message, **error.details}, error.status, headers)
 
