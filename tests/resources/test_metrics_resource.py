@@ -74,6 +74,13 @@ def test_labels_stay_few_whatever_clients_send(client: FlaskClient) -> None:
     assert len(found.found('requests_total', {})) < 20
 
 
+def test_warm_up_is_not_counted(client: FlaskClient) -> None:
+    before = read(client).sum('requests_total', model='XXXModel')
+    assert client.get('/_ah/warmup').status_code == 200
+
+    assert read(client).sum('requests_total', model='XXXModel') == before
+
+
 def test_setting_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('MODEL_SERVING_METRICS', 'false')
     answer = main.create_app(['XXXModel']).test_client().get('/metrics')
