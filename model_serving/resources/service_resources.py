@@ -2,6 +2,7 @@
 
 from model_serving.resources.health_resource import LiveResource, ReadyResource
 from model_serving.resources.index_resource import IndexResource
+from model_serving.resources.metrics_resource import MetricsResource
 from model_serving.resources.warmup_resource import WarmupResource
 
 SERVICE: list[tuple[type, tuple[str, ...], str]] = [
@@ -9,5 +10,6 @@ SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (LiveResource, ('/health/live',), 'health_live'),
     (ReadyResource, ('/health/ready',), 'health_ready'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
+    (MetricsResource, ('/metrics',), 'metrics'),
 ]
 """Mounted by create_app, in this order, before the models."""
