@@ -1,10 +1,14 @@
 """What the service has beside its models: each resource, its URLs, and the name of its endpoint."""
 
+from model_serving.resources.docs_resource import DOCS_URLS, DocsResource
 from model_serving.resources.index_resource import IndexResource
+from model_serving.resources.openapi_resource import OpenAPIResource
 from model_serving.resources.warmup_resource import WarmupResource
 
 SERVICE = [
     (IndexResource, ('/',), 'index'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
+    (OpenAPIResource, ('/openapi.json',), 'openapi'),
+    (DocsResource, DOCS_URLS, 'docs'),
 ]
 """Mounted by create_app, in this order, before the models."""

@@ -1,6 +1,6 @@
 """GET /_ah/warmup: App Engine's warm-up request, sent before an instance gets traffic."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import current_app
 from flask_restful import Resource
@@ -11,6 +11,14 @@ from model_serving.utils.error_utils import ModelNotReady
 
 class WarmupResource(Resource):
     """Runs each model once, so that the first user does not wait for what a first call costs."""
+
+    answers: ClassVar[dict[str, Any]] = {
+        'application/json': {
+            'type': 'object',
+            'properties': {'warmed_up': {'type': 'array', 'items': {'type': 'string'}}},
+            'required': ['warmed_up'],
+        }
+    }
 
     def get(self) -> Any:
         """The names of the models that answered the example of their schema.

@@ -60,6 +60,9 @@ class ServiceSettings:
     access_log: bool = True
     """Whether each request gets a line in the log."""
 
+    check_answers: bool = False
+    """Whether an answer that breaks its response schema is a crash: for tests."""
+
 
 def load_settings(
     group: type[Settings],
