@@ -23,7 +23,8 @@ from model_serving.utils.ref_utils import embedded
 JSON = 'application/json'
 ABOUT = (
     'Trained models behind JSON endpoints, each guarded by its JSON Schema. '
-    'Every answer that is not 2xx is JSON with `message`.'
+    'Every answer that is not 2xx is JSON with `message`. Besides what an operation lists, any request may '
+    'be answered with 404, 405, 408, 414 or 431, which `components.responses` describes.'
 )
 TAGS = [
     {'name': 'models', 'description': 'Each takes JSON and answers in JSON.'},

@@ -14,6 +14,7 @@ import main
 from model_serving.resources.xxx_model_resource import xxx_model_response, xxx_model_schema
 from model_serving.utils.catalogue_utils import failures
 from model_serving.utils.openapi_utils import openapi_document
+from model_serving.utils.schema_utils import CompiledSchema
 from model_serving.utils.service_utils import build_service
 from model_serving.utils.settings_utils import ServiceSettings
 from model_serving.utils.validation_utils import validate_json
@@ -129,11 +130,22 @@ def test_every_error_of_the_contract_is_there(made: Flask) -> None:
 
     assert {int(status) for status in shared} == {400, 404, 405, 408, 413, 414, 415, 431, 500, 503, 504}
     for response in shared.values():
-        assert response['content'] == {'application/json': {'schema': {'$ref': '#/components/schemas/Error'}}}
+        content = response['content']['application/json']
+        assert content['schema'] == {'$ref': '#/components/schemas/Error'}
+        assert CompiledSchema(document['components']['schemas']['Error']).violations(content['example']) == []
     assert 'Retry-After' in shared['503']['headers']
     assert 'Allow' in shared['405']['headers']
-    operation = document['paths']['/v1/TreeModel']['post']
-    assert set(operation['responses']) == set(shared) - {'404'} | {'200'}
+    paths = document['paths']
+    assert set(paths['/v1/TreeModel']['post']['responses']) == {
+        '200',
+        '400',
+        '413',
+        '415',
+        '500',
+        '503',
+        '504',
+    }
+    assert set(paths['/metrics']['get']['responses']) == {'200', '500', '503', '504'}
 
 
 def test_model_without_a_response_schema_may_answer_anything(made: Flask) -> None:
