@@ -86,6 +86,8 @@ def test_every_model_and_service_endpoint_is_in_it(app: Flask) -> None:
         '/openapi.json': ['get'],
         '/docs': ['get'],
         '/_ah/warmup': ['get'],
+        '/health/live': ['get'],
+        '/health/ready': ['get'],
     }.items()
 
 
