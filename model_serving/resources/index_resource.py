@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Response, current_app, make_response, render_template, request
 from flask_restful import Resource
@@ -16,6 +16,22 @@ PAGES = {'XXXModel': 'client/xxx-model-ajax-client.html', 'DigitsModel': 'client
 
 class IndexResource(Resource):
     """Lists the mounted models."""
+
+    answers: ClassVar[dict[str, Any]] = {
+        'application/json': {
+            'type': 'object',
+            'properties': {
+                'name': {'type': 'string'},
+                'version': {'type': 'string'},
+                'models': {
+                    'type': 'array',
+                    'items': {'type': 'object', 'required': ['name', 'method', 'url', 'schema']},
+                },
+            },
+            'required': ['name', 'version', 'models'],
+        },
+        'text/html': {'type': 'string'},
+    }
 
     def get(self) -> Any:
         """The models, their URLs, schemas, examples and pages."""

@@ -1,8 +1,10 @@
 """What the service has beside its models: each resource, its URLs, and the name of its endpoint."""
 
+from model_serving.resources.docs_resource import DOCS_URLS, DocsResource
 from model_serving.resources.health_resource import LiveResource, ReadyResource
 from model_serving.resources.index_resource import IndexResource
 from model_serving.resources.metrics_resource import MetricsResource
+from model_serving.resources.openapi_resource import OpenAPIResource
 from model_serving.resources.warmup_resource import WarmupResource
 
 SERVICE: list[tuple[type, tuple[str, ...], str]] = [
@@ -11,5 +13,7 @@ SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (ReadyResource, ('/health/ready',), 'health_ready'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
     (MetricsResource, ('/metrics',), 'metrics'),
+    (OpenAPIResource, ('/openapi.json',), 'openapi'),
+    (DocsResource, DOCS_URLS, 'docs'),
 ]
 """Mounted by create_app, in this order, before the models."""
