@@ -45,6 +45,7 @@ def create_app(models: Iterable[str] = ()) -> 'Flask':
 
     Raises SettingError for a setting that cannot be used, an unknown model among them.
     """
+    from model_serving.resources.protocol_resources import mount_protocols
     from model_serving.resources.service_resources import SERVICE
     from model_serving.utils.service_utils import build_service
     from model_serving.utils.settings_utils import ServiceSettings, load_settings
@@ -55,6 +56,7 @@ def create_app(models: Iterable[str] = ()) -> 'Flask':
         api.add_resource(resource, *urls, endpoint=endpoint)
     for mount in choose(tuple(models) or settings.models):
         api.add_resource(load(mount), f'/v1/{mount.name}', endpoint=mount.name)
+    mount_protocols(app, api)
     return app
 
 

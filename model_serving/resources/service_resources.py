@@ -1,10 +1,20 @@
 """What the service has beside its models: each resource, its URLs, and the name of its endpoint."""
 
 from model_serving.resources.index_resource import IndexResource
+from model_serving.resources.open_inference_resource import (
+    ServerLiveResource,
+    ServerReadyResource,
+    ServerResource,
+)
+from model_serving.resources.tensorflow_serving_resource import ModelsResource
 from model_serving.resources.warmup_resource import WarmupResource
 
 SERVICE = [
     (IndexResource, ('/',), 'index'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
+    (ServerResource, ('/v2', '/v2/'), 'v2'),
+    (ServerLiveResource, ('/v2/health/live',), 'v2_live'),
+    (ServerReadyResource, ('/v2/health/ready',), 'v2_ready'),
+    (ModelsResource, ('/v1/models',), 'v1_models'),
 ]
 """Mounted by create_app, in this order, before the models."""

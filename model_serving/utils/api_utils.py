@@ -28,7 +28,7 @@ class JSONApi(Api):  # type: ignore[misc]
 
     def output(self, resource: Callable[..., Any]) -> Callable[..., Response]:
         """The view of a resource: its gate lets the request in, and what it returns becomes JSON."""
-        gate = Gate(resource.__name__, self.most_waiting)
+        gate = Gate(model_of(resource.__name__), self.most_waiting)
         short = _short_way(getattr(resource, 'view_class', object))
 
         @functools.wraps(resource)
@@ -47,6 +47,11 @@ class JSONApi(Api):  # type: ignore[misc]
     def error_router(self, original_handler: Any, *args: Any) -> Any:
         """Send every error through the app's handlers, so that all have one shape."""
         return original_handler(*args)
+
+
+def model_of(endpoint: str) -> str:
+    """The model of an endpoint: that is its name, or what stands before the first dot of it."""
+    return endpoint.partition('.')[0]
 
 
 def _short_way(view_class: type) -> dict[str, Callable[..., Any]]:
@@ -75,6 +80,21 @@ def handle_errors(app: Flask) -> None:
     app.log_exception = _log_crash  # type: ignore[method-assign]
 
 
+FOREIGN_PREFIXES = ('/v2/', '/v1/models/', '/invocations/')
+"""Where the protocols of other model servers are, whose errors are `{"error": ...}`."""
+
+
+def is_foreign(path: str) -> bool:
+    """Whether the errors at this path have the shape of another protocol."""
+    return f'{path}/'.startswith(FOREIGN_PREFIXES)
+
+
+def _error_response(message: str, details: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    """The one shape of errors. Under the prefixes of other protocols, theirs is added."""
+    theirs = {'error': message} if is_foreign(request.path) else {}
+    return _json_response({**theirs, 'message': message, **details}, status, headers)
+
+
 def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
     response = JSONResponse(encode(data), code)
     if headers:
@@ -86,15 +106,14 @@ def _answer_serving_error(error: ServingError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger().error('%s: %s', type(error).__name__, error.message)
     headers = {} if error.retry_after_s is None else {'Retry-After': str(error.retry_after_s)}
-    return _json_response({'message': error.message, **error.details}, error.status, headers)
+    return _error_response(error.message, error.details, error.status, headers)
 
 
 def _answer_http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error
     # flask_restful.abort(404, message=...) puts its arguments into `data`.
-    body = {'message': _message(error), **getattr(error, 'data', {})}
-    response = _json_response(body, error.code or 500)
+    response = _error_response(_message(error), getattr(error, 'data', {}), error.code or 500, {})
     for name, value in error.get_headers():
         if name not in ('Content-Type', 'Content-Length'):
             response.headers[name] = value
@@ -107,11 +126,17 @@ def _message(error: HTTPException) -> str:
     if isinstance(error, InternalServerError):
         return 'Internal Server Error'
     if isinstance(error, NotFound):
-        return f'Nothing is served at {request.path}; GET / lists what is'
+        return f'Nothing is served at {request.path}; {_where_to_look()}'
     if isinstance(error, MethodNotAllowed):
         allowed = ' or '.join(sorted(set(error.valid_methods or ()) - {'HEAD', 'OPTIONS'}))
         return f'{request.method} is not allowed here; send {allowed}'
     return error.description or HTTPStatus(error.code or 500).phrase
+
+
+def _where_to_look() -> str:
+    if is_foreign(request.path):
+        return 'GET /v1/models lists the models with tensors, each of which has the version 1 alone'
+    return 'GET / lists what is'
 
 
 def _log_crash(exc_info: Any) -> None:
@@ -120,4 +145,4 @@ def _log_crash(exc_info: Any) -> None:
 
 def _logger() -> logging.Logger:
     """The logger of the model whose resource the request reached."""
-    return logging.getLogger(request.endpoint or 'service')
+    return logging.getLogger(model_of(request.endpoint or 'service'))
