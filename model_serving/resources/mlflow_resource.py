@@ -31,7 +31,7 @@ class PingResource(TensorResource):
 
     def get(self) -> Any:
         """An empty line. Raises ModelNotReady."""
-        _ = self.signature
+        self.require_ready()
         return Response('\n', mimetype='text/plain')
 
 

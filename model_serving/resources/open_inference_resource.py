@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 from flask_restful import Resource
 
 from model_serving import __version__
-from model_serving.resources.tensor_resource import TensorResource, plain_body
+from model_serving.resources.tensor_resource import TensorResource, plain_body, require_ready
 from model_serving.utils.app_utils import JSONResponse
-from model_serving.utils.catalogue_utils import mounted_models
-from model_serving.utils.error_utils import InvalidInput, ModelNotReady
+from model_serving.utils.error_utils import InvalidInput
 from model_serving.utils.open_inference_utils import EXTENSIONS, describe, read_request, write_response
 
 JSON_BYTES = 'Inference-Header-Content-Length'
@@ -41,10 +40,8 @@ class ServerReadyResource(Resource):
     quick = True
 
     def get(self) -> Any:
-        """That they do. Raises ModelNotReady with the reason of the first that does not."""
-        for model in mounted_models(current_app):
-            if model.failure is not None:
-                raise ModelNotReady(f'{model.name}: {model.failure}', live=True, ready=False)
+        """That they can. Raises ModelNotReady with the reasons of those that cannot."""
+        require_ready()
         return {'live': True, 'ready': True}
 
 
@@ -65,7 +62,8 @@ class ModelReadyResource(TensorResource):
 
     def get(self) -> Any:
         """That it can. Raises ModelNotReady."""
-        return {'name': self.model.name, 'ready': bool(self.signature)}
+        self.require_ready()
+        return {'name': self.model.name, 'ready': True}
 
 
 class InferResource(TensorResource):

@@ -1,5 +1,6 @@
 """What the service has beside its models: each resource, its URLs, and the name of its endpoint."""
 
+from model_serving.resources.health_resource import LiveResource, ReadyResource
 from model_serving.resources.index_resource import IndexResource
 from model_serving.resources.open_inference_resource import (
     ServerLiveResource,
@@ -9,8 +10,10 @@ from model_serving.resources.open_inference_resource import (
 from model_serving.resources.tensorflow_serving_resource import ModelsResource
 from model_serving.resources.warmup_resource import WarmupResource
 
-SERVICE = [
+SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (IndexResource, ('/',), 'index'),
+    (LiveResource, ('/health/live',), 'health_live'),
+    (ReadyResource, ('/health/ready',), 'health_ready'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
     (ServerResource, ('/v2', '/v2/'), 'v2'),
     (ServerLiveResource, ('/v2/health/live',), 'v2_live'),

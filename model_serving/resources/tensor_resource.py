@@ -2,13 +2,14 @@
 
 from typing import Any, ClassVar
 
-from flask import request
+from flask import current_app, request
 from flask_restful import Resource
 
 from model_serving.utils.catalogue_utils import MountedModel
 from model_serving.utils.compression_utils import decompressed
 from model_serving.utils.error_utils import InvalidInput, ModelNotReady
 from model_serving.utils.json_utils import decode
+from model_serving.utils.readiness_utils import readiness_of
 from model_serving.utils.tensor_utils import Signature
 
 
@@ -21,9 +22,22 @@ class TensorResource(Resource):
     def signature(self) -> Signature:
         """The model's tensors. Raises ModelNotReady where it could not be loaded."""
         if self.model.failure is not None:
-            raise ModelNotReady(self.model.failure, name=self.model.name, ready=False)
-        signature: Signature = self.model.resource.tensors  # type: ignore[attr-defined]
+            raise ModelNotReady(f'{self.model.name} {self.model.failure}; see the log')
+        signature: Signature = self.model.resource.tensors
         return signature
+
+    def require_ready(self) -> None:
+        """Raise ModelNotReady unless the model has loaded and answered its own example."""
+        require_ready(self.model.name)
+
+
+def require_ready(name: str | None = None) -> None:
+    """Raise ModelNotReady unless all models, or the one of this name, can answer."""
+    readiness = readiness_of(current_app)
+    readiness.begin()
+    missing = [str(state) for state in readiness.states() if state.reason and name in (None, state.name)]
+    if missing:
+        raise ModelNotReady('; '.join(missing), ready=False)
 
 
 def has_tensors(model: MountedModel) -> bool:

@@ -33,7 +33,7 @@ class StatusResource(TensorResource):
 
     def get(self) -> Any:
         """That it can, in the words of both systems. Raises ModelNotReady."""
-        _ = self.signature
+        self.require_ready()
         return describe_status(self.model.name)
 
 

@@ -48,10 +48,10 @@ def kserve_python() -> Path:
 
 
 @pytest.fixture(scope='module')
-def answers(kserve_python: Path, service: str, echo_service: str) -> Any:
+def answers(kserve_python: Path, ready_service: str, echo_service: str) -> Any:
     given = {'dtypes': DTYPES, 'echo': VALUES, 'DigitsModel': [HANDWRITTEN_SEVEN], 'IrisModel': FLOWERS}
     found = subprocess.run(
-        [kserve_python, HERE / 'kserve_calls.py', service, echo_service],
+        [kserve_python, HERE / 'kserve_calls.py', ready_service, echo_service],
         input=json.dumps(given),
         env={**os.environ, 'PYTHONWARNINGS': 'ignore', 'PYTHONPATH': ''},
         capture_output=True,

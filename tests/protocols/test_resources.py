@@ -11,6 +11,7 @@ from flask_restful import Resource
 from main import create_app
 from model_serving import __version__
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN, DigitsModelResource
+from model_serving.utils.readiness_utils import readiness_of
 from model_serving.utils.tensor_utils import Signature, Tensor
 from tests.protocols.echo_service import (
     ANYTHING,
@@ -30,9 +31,15 @@ PREDICT_IRISES = '/v1/models/IrisModel:predict'
 PREDICT_ECHO = '/v1/models/EchoModel:predict'
 
 
+def warm(client: FlaskClient) -> FlaskClient:
+    """`client`, whose models have answered their examples."""
+    assert client.get('/_ah/warmup').status_code == 200
+    return client
+
+
 @pytest.fixture(scope='module')
 def client() -> FlaskClient:
-    return create_app(['XXXModel', 'DigitsModel', 'IrisModel']).test_client()
+    return warm(create_app(['XXXModel', 'DigitsModel', 'IrisModel']).test_client())
 
 
 @pytest.fixture(scope='module')
@@ -44,7 +51,7 @@ def echo() -> FlaskClient:
 
 @pytest.fixture(scope='module')
 def iris() -> FlaskClient:
-    return create_app(['IrisModel']).test_client()
+    return warm(create_app(['IrisModel']).test_client())
 
 
 def own(client: FlaskClient, model: str, instances: Any) -> Any:
@@ -320,6 +327,30 @@ def test_model_that_failed_to_load_is_503_with_the_reason(method: str, path: str
     assert answer.status_code == 503
     assert answer.headers['Retry-After']
     assert 'no file' in answer.get_json()['message']
+
+
+class BrokenModelResource(Resource):
+    """Fails on its own example."""
+
+    tensors = NapModelResource.tensors
+
+    @validate_json({'type': 'object', 'examples': [{}]})
+    def post(self) -> Any:
+        raise RuntimeError('broken')
+
+
+def test_model_that_fails_on_its_own_example_is_503_with_the_reason() -> None:
+    app = create(BrokenModel=BrokenModelResource, NapModel=NapModelResource)
+    client = app.test_client()
+    assert client.get('/v2/health/ready').status_code == 503
+    readiness_of(app).wait()
+    for path in ('/v2/health/ready', '/v2/models/BrokenModel/ready', '/v1/models/BrokenModel'):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert 'BrokenModel failed on its own example' in answer.get_json()['error']
+    assert client.get('/v2/models/NapModel/ready').get_json() == {'name': 'NapModel', 'ready': True}
+    refused = client.post('/v1/models/BrokenModel:predict', json={'instances': [0]})
+    assert (refused.status_code, 'failed on its own example' in refused.get_json()['error']) == (503, True)
 
 
 def test_model_with_inputs_in_place_gets_them_without_a_copy() -> None:

@@ -28,8 +28,8 @@ def address(url: str) -> str:
 
 
 @pytest.fixture
-def client(service: str) -> Iterator[Any]:
-    with triton.InferenceServerClient(address(service), concurrency=4) as found:
+def client(ready_service: str) -> Iterator[Any]:
+    with triton.InferenceServerClient(address(ready_service), concurrency=4) as found:
         yield found
 
 
