@@ -47,6 +47,7 @@ def create_app(models: Iterable[str] = (), check_answers: bool = False) -> 'Flas
     Raises SettingError for a setting that cannot be used, an unknown model among them, and BadSchema. Where a
     model fails otherwise, the others serve; unless all are required, when its error is raised.
     """
+    from model_serving.resources.protocol_resources import mount_protocols
     from model_serving.resources.service_resources import SERVICE
     from model_serving.utils.readiness_utils import readiness_of
     from model_serving.utils.service_utils import build_service
@@ -60,6 +61,7 @@ def create_app(models: Iterable[str] = (), check_answers: bool = False) -> 'Flas
     required = settings.require_all_models
     for mount in choose(tuple(models) or settings.models):
         api.add_resource(load(mount, required), f'/v1/{mount.name}', endpoint=mount.name)
+    mount_protocols(app, api)
     if required:
         readiness_of(app).require()
     return app

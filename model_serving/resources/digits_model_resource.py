@@ -6,6 +6,7 @@ from flask import request
 from flask_restful import Resource
 
 from model_serving.models.digits_model import DigitsModel
+from model_serving.utils.tensor_utils import Signature, Tensor
 from model_serving.utils.validation_utils import validate_json
 
 digits_model_instance = DigitsModel()
@@ -71,6 +72,12 @@ digits_model_response: dict[str, Any] = {
 
 class DigitsModelResource(Resource):
     """Reads handwritten digits."""
+
+    tensors = Signature(
+        inputs=[Tensor('pixels', 'FP32', [-1, 64], like=digits_model_schema['properties']['instances'])],
+        outputs=[Tensor('label', 'INT64', [-1]), Tensor('probabilities', 'FP32', [-1, 10])],
+        call=digits_model_instance.predict,
+    )
 
     @validate_json(digits_model_schema, arrays=True, response=digits_model_response)
     def post(self) -> Any:

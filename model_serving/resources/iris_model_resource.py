@@ -6,6 +6,7 @@ from flask import request
 from flask_restful import Resource
 
 from model_serving.models.iris_model import MEASUREMENTS, IrisModel
+from model_serving.utils.tensor_utils import Signature, Tensor
 from model_serving.utils.validation_utils import validate_json
 
 iris_model_instance = IrisModel()
@@ -81,6 +82,12 @@ iris_model_response: dict[str, Any] = {
 
 class IrisModelResource(Resource):
     """Tells species of iris apart."""
+
+    tensors = Signature(
+        inputs=[Tensor('flowers', 'FP64', [-1, 4], like=iris_model_schema['properties']['instances'])],
+        outputs=[Tensor('label', 'BYTES', [-1]), Tensor('probabilities', 'FP64', [-1, 3])],
+        call=iris_model_instance.predict,
+    )
 
     @validate_json(iris_model_schema, response=iris_model_response)
     def post(self) -> Any:

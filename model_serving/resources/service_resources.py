@@ -4,7 +4,13 @@ from model_serving.resources.docs_resource import DOCS_URLS, DocsResource
 from model_serving.resources.health_resource import LiveResource, ReadyResource
 from model_serving.resources.index_resource import IndexResource
 from model_serving.resources.metrics_resource import MetricsResource
+from model_serving.resources.open_inference_resource import (
+    ServerLiveResource,
+    ServerReadyResource,
+    ServerResource,
+)
 from model_serving.resources.openapi_resource import OpenAPIResource
+from model_serving.resources.tensorflow_serving_resource import ModelsResource
 from model_serving.resources.warmup_resource import WarmupResource
 
 SERVICE: list[tuple[type, tuple[str, ...], str]] = [
@@ -15,5 +21,9 @@ SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (MetricsResource, ('/metrics',), 'metrics'),
     (OpenAPIResource, ('/openapi.json',), 'openapi'),
     (DocsResource, DOCS_URLS, 'docs'),
+    (ServerResource, ('/v2', '/v2/'), 'v2'),
+    (ServerLiveResource, ('/v2/health/live',), 'v2_live'),
+    (ServerReadyResource, ('/v2/health/ready',), 'v2_ready'),
+    (ModelsResource, ('/v1/models',), 'v1_models'),
 ]
 """Mounted by create_app, in this order, before the models."""

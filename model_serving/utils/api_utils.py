@@ -42,7 +42,7 @@ class JSONApi(Api):  # type: ignore[misc]
         That of a model is counted as such. A resource whose attribute `quick` is true has no gate: nothing
         may keep it waiting.
         """
-        name, app, failed = resource.__name__, self.app, failures(self.app)
+        name, app, failed = model_of(resource.__name__), self.app, failures(self.app)
         view_class = getattr(resource, 'view_class', object)
         quick = getattr(view_class, 'quick', False)
         gate: OpenGate | Gate = OpenGate() if quick else Gate(name, self.most_waiting, observe_call)
@@ -82,6 +82,11 @@ def nothing() -> None:
     """Do nothing."""
 
 
+def model_of(endpoint: str) -> str:
+    """The model of an endpoint: that is its name, or what stands before the first dot of it."""
+    return endpoint.partition('.')[0]
+
+
 def _short_way(view_class: type) -> dict[str, Callable[..., Any]]:
     """The calls of a plain resource's methods, by their names, without the choices Flask-RESTful would offer.
 
@@ -108,6 +113,21 @@ def handle_errors(app: Flask) -> None:
     app.log_exception = _log_crash  # type: ignore[method-assign]
 
 
+FOREIGN_PREFIXES = ('/v2/', '/v1/models/', '/invocations/')
+"""Where the protocols of other model servers are, whose errors are `{"error": ...}`."""
+
+
+def is_foreign(path: str) -> bool:
+    """Whether the errors at this path have the shape of another protocol."""
+    return f'{path}/'.startswith(FOREIGN_PREFIXES)
+
+
+def _error_response(message: str, details: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    """The one shape of errors. Under the prefixes of other protocols, theirs is added."""
+    theirs = {'error': message} if is_foreign(request.path) else {}
+    return _json_response({**theirs, 'message': message, **details}, status, headers)
+
+
 def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) -> Response:
     response = JSONResponse(encode(data), code)
     if headers:
@@ -122,15 +142,14 @@ def _answer_serving_error(error: ServingError) -> Response:
     if asked is not None:
         asked.reason = error.reason
     headers = {} if error.retry_after_s is None else {'Retry-After': str(error.retry_after_s)}
-    return _json_response({'message': error.message, **error.details}, error.status, headers)
+    return _error_response(error.message, error.details, error.status, headers)
 
 
 def _answer_http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error
     # flask_restful.abort(404, message=...) puts its arguments into `data`.
-    body = {'message': _message(error), **getattr(error, 'data', {})}
-    response = _json_response(body, error.code or 500)
+    response = _error_response(_message(error), getattr(error, 'data', {}), error.code or 500, {})
     for name, value in error.get_headers():
         if name not in ('Content-Type', 'Content-Length'):
             response.headers[name] = value
@@ -143,11 +162,17 @@ def _message(error: HTTPException) -> str:
     if isinstance(error, InternalServerError):
         return 'Internal Server Error'
     if isinstance(error, NotFound):
-        return f'Nothing is served at {request.path}; GET / lists what is'
+        return f'Nothing is served at {request.path}; {_where_to_look()}'
     if isinstance(error, MethodNotAllowed):
         allowed = ' or '.join(sorted(set(error.valid_methods or ()) - {'HEAD', 'OPTIONS'}))
         return f'{request.method} is not allowed here; send {allowed}'
     return error.description or HTTPStatus(error.code or 500).phrase
+
+
+def _where_to_look() -> str:
+    if is_foreign(request.path):
+        return 'GET /v1/models lists the models with tensors, each of which has the version 1 alone'
+    return 'GET / lists what is'
 
 
 def _log_crash(exc_info: Any) -> None:
@@ -156,4 +181,4 @@ def _log_crash(exc_info: Any) -> None:
 
 def _logger() -> logging.Logger:
     """The logger of the model whose resource the request reached."""
-    return logging.getLogger(request.endpoint or 'service')
+    return logging.getLogger(model_of(request.endpoint or 'service'))

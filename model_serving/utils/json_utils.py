@@ -9,6 +9,8 @@ import orjson
 from flask import Response
 from flask.json.provider import JSONProvider
 
+from model_serving.utils.error_utils import InvalidInput
+
 
 class OrjsonProvider(JSONProvider):
     """Flask's JSON, read and written by orjson; numpy arrays and scalars included."""
@@ -25,6 +27,25 @@ class OrjsonProvider(JSONProvider):
         """A response whose body is the one positional argument, or an object of the named ones."""
         value = self._prepare_response_obj(args, kwargs)
         return Response(encode(value), mimetype='application/json')
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text. Raises InvalidInput, which says what is wrong, and where."""
+    try:
+        return orjson.loads(body)
+    except ValueError as error:
+        raise InvalidInput(fault(body, error)) from error
+
+
+def fault(body: bytes, error: ValueError) -> str:
+    """What is wrong with a body that is not JSON, and where; `error` is what orjson said of it."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as wrong:
+        return f'The body is not UTF-8: byte {wrong.start} is wrong ({wrong.reason})'
+    place = getattr(error, 'pos', 0)
+    tokens = text[place : place + 9].startswith(('NaN', 'Infinity', '-Infinity'))
+    return f'The body is not JSON: {error}{"; JSON has no NaN and no infinity" if tokens else ""}'
 
 
 def encode(value: Any) -> bytes:

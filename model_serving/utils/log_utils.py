@@ -61,7 +61,10 @@ def _quoted(path: str) -> str:
     return quote(path.encode('latin-1'), safe='/:')
 
 
-HEALTH_PATHS = frozenset(('/health/live', '/health/ready', '/_ah/warmup', '/metrics'))
+HEALTH_PATHS = frozenset(
+    ('/health/live', '/health/ready', '/_ah/warmup', '/v2/health/live', '/v2/health/ready')
+    + ('/ping', '/metrics')
+)
 """What is asked for so often, or by the platform alone, that it would drown the rest of the log."""
 
 

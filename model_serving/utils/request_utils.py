@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from flask import Request
 
 from model_serving.utils.error_utils import BodyTooLarge, InvalidInput, UnsupportedMediaType
+from model_serving.utils.json_utils import fault
 
 MOST_DISCARDED_BYTES = 128 * 1024 * 1024
 PIECE_BYTES = 1024 * 1024
@@ -27,12 +28,7 @@ class ServiceRequest(Request):
         """Say what is wrong with a body that is not JSON, and where. Raises InvalidInput."""
         if e is None:  # The body is of another content type, and nothing forces it.
             raise UnsupportedMediaType
-        body = self.get_data()
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f'The body is not UTF-8: byte {error.start} is wrong ({error.reason})') from e
-        raise InvalidInput(f'The body is not JSON: {e}{_hint(body, getattr(e, "pos", 0))}') from e
+        raise InvalidInput(fault(self.get_data(), e)) from e
 
     def _read_body(self, limit: int) -> bytes:
         declared = self._declared_length()
@@ -77,10 +73,3 @@ class ServiceRequest(Request):
         with contextlib.suppress(Exception):
             while left > 0 and (piece := self.environ['wsgi.input'].read(min(left, PIECE_BYTES))):
                 left -= len(piece)
-
-
-def _hint(body: bytes, position: int) -> str:
-    text = body.decode()[position : position + 9]
-    if text.startswith(('NaN', 'Infinity', '-Infinity')):
-        return '; JSON has no NaN and no infinity'
-    return ''
