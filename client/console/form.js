@@ -40,8 +40,10 @@ export function makeForm(root, example) {
     }
     return field;
   };
-  const place = {title: '', required: true, level: 1};
+  // The card has the title and the description.
   const top = {...normalise(root, root), title: undefined, description: undefined};
+  const isGroup = ['object', 'list'].includes(kindOf(top, root, 1));
+  const place = {title: isGroup ? '' : 'Request', required: true, level: 1};
   const form = make(top, place, example);
   if (example === undefined) {
     form.reset();

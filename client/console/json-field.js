@@ -1,5 +1,6 @@
 // The editor for what has no fields of its own.
 import {addError, clearErrors, hintOf, leaf, problem} from './entry.js';
+import {INEXACT, isInexact} from './exact-numbers.js';
 import {prettyJson} from './pretty-json.js';
 
 const EMPTY = {object: {}, array: []};
@@ -32,8 +33,15 @@ function parse(text, onError) {
     return undefined;
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, exactly);
   } catch (error) {
-    return onError(`This is not JSON: ${error.message}`);
+    return onError(error instanceof RangeError ? error.message : `This is not JSON: ${error.message}`);
   }
+}
+
+function exactly(_, value) {
+  if (typeof value === 'number' && isInexact(value)) {
+    throw new RangeError(INEXACT);
+  }
+  return value;
 }

@@ -10,7 +10,7 @@ const FOCUSABLE = 'input, select, textarea, button';
 export class ListField {
   constructor(schema, place, given, make) {
     Object.assign(this, group(place, hintOf(schema.description, limitsOf(schema))), {schema, place, make});
-    this.noun = schema.items.title || 'entry';
+    this.noun = schema.items.title || 'Entry';
     this.rows = [];
     this.adder = $('<button class="button outlined small" type="button">').on('click', () => this.add());
     this.adder.text(`Add ${uncapitalised(this.noun)}`).insertAfter(this.body.addClass('rows'));

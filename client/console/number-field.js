@@ -1,5 +1,6 @@
 // A number, whole or not.
 import {absent, hintOf, leaf, problem} from './entry.js';
+import {INEXACT, isInexact} from './exact-numbers.js';
 import {limitsOf} from './schema.js';
 
 /** A number, with its bounds for the arrows of the field; what is typed is for the service to judge. */
@@ -11,7 +12,10 @@ export function numberField(schema, place) {
     if (control[0].validity.badInput) {
       return problem(problems, field, 'Enter a number.');
     }
-    return text === '' ? absent(schema, place) : exactly(text, field, problems);
+    if (text === '') {
+      return absent(schema, place);
+    }
+    return isInexact(Number(text)) ? problem(problems, field, INEXACT) : Number(text);
   };
   return field;
 }
@@ -34,13 +38,4 @@ function shownBound(bound) {
 
 function stepWithin(width) {
   return width <= 1 ? 0.01 : width <= 20 ? 0.1 : 'any';
-}
-
-/** The number of a text; a problem for one that a browser would send as another. */
-function exactly(text, field, problems) {
-  const number = Number(text);
-  if (!Number.isFinite(number) || (Number.isInteger(number) && !Number.isSafeInteger(number))) {
-    return problem(problems, field, 'A browser cannot send this number exactly; use curl.');
-  }
-  return number;
 }

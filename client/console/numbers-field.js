@@ -1,5 +1,6 @@
 // A long list of numbers in one text, to be pasted into.
 import {hintOf, leaf, problem} from './entry.js';
+import {isInexact} from './exact-numbers.js';
 import {range} from './schema.js';
 
 const MOST_REPEATED = 40; // Characters of what is no number.
@@ -12,7 +13,7 @@ export function numbersField(schema, place, given) {
   const field = leaf(control, place, hintOf(schema.description, numbersHint(schema)));
   field.read = (problems) => {
     const texts = control.val().split(/[\s,;[\]]+/).filter(Boolean);
-    const wrong = texts.findIndex((text) => !NUMBER.test(text) || !Number.isFinite(Number(text)));
+    const wrong = texts.findIndex((text) => !NUMBER.test(text) || isInexact(Number(text)));
     if (wrong >= 0) {
       const text = texts[wrong].slice(0, MOST_REPEATED);
       return problem(problems, field, `Number ${wrong + 1} is not one that can be sent: ${text}`);

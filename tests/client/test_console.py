@@ -12,6 +12,7 @@ from tests.client.cards import card_of, curl_of, field_of, hold, opened, send
 from tests.client.conftest import watched
 from tests.client.served import EXAMPLE, HOSTILE, HOSTILE_NAME, MARKUP
 from tests.client.test_digits import PLAIN_ONE, PLAIN_SEVEN, draw
+from tests.client.test_look import CONTRASTS
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def rich(console: Page) -> Locator:
 
 def run(command: str) -> Any:
     """What a shell prints for the command, as JSON."""
-    done = subprocess.run(['sh', '-c', command], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(['sh'], input=command, capture_output=True, text=True, timeout=30)
     return json.loads(done.stdout)
 
 
@@ -223,7 +224,7 @@ def test_missing_script_is_told(page: Page, models: str) -> None:
 def test_everything_can_be_done_by_keyboard(page: Page, models: str) -> None:
     page.goto(f'{models}/#ListModel')
     card = card_of(page, 'ListModel')
-    card.get_by_label('entry 1', exact=True).focus()
+    card.get_by_label('Entry 1', exact=True).focus()
     page.keyboard.type('4')
     for key in ('Tab', 'Tab', 'Enter'):  # Past the button that removes, to the one that adds.
         page.keyboard.press(key)
@@ -278,6 +279,30 @@ def test_stroke_after_a_question_takes_its_place(console: Page) -> None:
     draw(console, [[(0.2, 0.1), (0.5, 0.1)]])
     expect(card.locator('.status')).to_contain_text('200 OK')
     expect(card.get_by_role('progressbar')).to_be_hidden()
+
+
+# The look
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_every_text_has_enough_contrast(page: Page, models: str, scheme: str) -> None:
+    page.emulate_media(color_scheme='dark' if scheme == 'dark' else 'light')
+    rich = card_of(opened(page, models), 'RichModel')
+    field_of(rich, 'Text').fill('much too long')
+    field_of(rich, 'Count').fill('12')
+    send(rich)
+    send(card_of(page, 'IrisModel'))
+    seen = dict(page.evaluate(CONTRASTS))
+    assert {'Count (optional)', '13 / 10', 'Not served.', 'Reset'} <= set(seen)
+    assert {text: contrast for text, contrast in seen.items() if contrast < 4.5} == {}
+
+
+def test_marks_and_labels_stand_beside_their_box(rich: Locator) -> None:
+    box, label = field_of(rich, 'Agree').bounding_box(), rich.get_by_text('Agree', exact=True).bounding_box()
+    assert box
+    assert label
+    assert abs((box['y'] + box['height'] / 2) - (label['y'] + label['height'] / 2)) < 3
+    assert 0 < label['x'] - (box['x'] + box['width']) < 24
 
 
 # Phones

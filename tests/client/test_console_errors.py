@@ -86,7 +86,9 @@ LOCAL = [
     ('Anything', '{', 'This is not JSON: '),
     ('Pixels', '1 two 3', 'Number 2 is not one that can be sent: two'),
     ('Pixels', '1 1e999', 'Number 2 is not one that can be sent: 1e999'),
+    ('Pixels', '12345678901234567890', 'Number 1 is not one that can be sent: 12345678901234567890'),
     ('Count', '12345678901234567890', 'A browser cannot send this number exactly; use curl.'),
+    ('Anything', '[12345678901234567890]', 'A browser cannot send this number exactly; use curl.'),
 ]
 
 
@@ -112,7 +114,7 @@ def test_empty_number_in_a_list_is_asked_for(console: Page) -> None:
     card = card_of(console, 'ListModel')
     card.get_by_role('button', name='Send').click()
     expect(card.locator('.field-error:not(:empty)')).to_have_text(['Fill this in, or remove it.'])
-    expect(card.get_by_label('entry 1', exact=True)).to_be_focused()
+    expect(card.get_by_label('Entry 1', exact=True)).to_be_focused()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,7 @@ def test_any_refusal_is_told_in_words(rich: Locator, status: int, body: str, sho
 
 def test_answer_that_is_no_json_is_shown_as_it_came(console: Page) -> None:
     card = card_of(console, 'EventModel')
+    expect(card.get_by_label('Request', exact=True)).to_have_value('{}')
     assert send(card).status == 200
     expect(card.locator('.answer')).to_have_text('data: 1\n\ndata: 2\n\n')
 

@@ -1,16 +1,24 @@
-import datetime
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.client.cards import card_of, field_of, sent
+from tests.client.cards import card_of, field_of, opened, sent
+from tests.client.conftest import watched
 from tests.client.served import EXAMPLE
 
 
 @pytest.fixture
 def rich(console: Page) -> Locator:
     return card_of(console, 'RichModel')
+
+
+@pytest.fixture(scope='module')
+def untouched(browser: Browser, models: str) -> Iterator[Locator]:
+    """The same card, for tests that only look at it."""
+    with watched(browser) as page:
+        yield card_of(opened(page, models), 'RichModel')
 
 
 def test_form_begins_with_the_example(rich: Locator) -> None:
@@ -40,8 +48,10 @@ CONTROLS = [
 
 
 @pytest.mark.parametrize(('label', 'tag', 'attributes'), CONTROLS, ids=[label for label, _, _ in CONTROLS])
-def test_each_kind_has_its_field(rich: Locator, label: str, tag: str, attributes: dict[str, str]) -> None:
-    field = field_of(rich, label)
+def test_each_kind_has_its_field(
+    untouched: Locator, label: str, tag: str, attributes: dict[str, str]
+) -> None:
+    field = field_of(untouched, label)
     assert field.evaluate('element => element.tagName') == tag
     for name, value in attributes.items():
         expect(field).to_have_attribute(name, value)
@@ -128,14 +138,14 @@ def test_characters_are_counted_as_json_schema_counts_them(rich: Locator) -> Non
     expect(rich.locator('.count').first).to_have_class('count over')
 
 
-def test_image_is_laid_out_in_rows(rich: Locator) -> None:
-    expect(field_of(rich, 'Pixels')).to_have_value(' 0  1  2  3\n 4  5  6  7\n 8  9 10 11\n12 13 14 15')
+def test_image_is_laid_out_in_rows(untouched: Locator) -> None:
+    expect(field_of(untouched, 'Pixels')).to_have_value(' 0  1  2  3\n 4  5  6  7\n 8  9 10 11\n12 13 14 15')
 
 
-def test_hint_says_the_bounds(rich: Locator) -> None:
-    expect(field_of(rich, 'Share')).to_have_accessible_description('0 to 1.')
-    expect(field_of(rich, 'Count')).to_have_accessible_description('3 to 100, a multiple of 5.')
-    expect(field_of(rich, 'Text')).to_have_accessible_description('At least 2 characters.')
+def test_hint_says_the_bounds(untouched: Locator) -> None:
+    expect(field_of(untouched, 'Share')).to_have_accessible_description('0 to 1.')
+    expect(field_of(untouched, 'Count')).to_have_accessible_description('3 to 100, a multiple of 5.')
+    expect(field_of(untouched, 'Text')).to_have_accessible_description('At least 2 characters.')
 
 
 def test_json_is_checked_while_it_is_typed(rich: Locator) -> None:
@@ -183,17 +193,11 @@ def test_list_takes_no_more_rows_than_it_may_have(rich: Locator) -> None:
 def test_list_at_the_top_begins_with_the_rows_it_needs(console: Page) -> None:
     card = card_of(console, 'ListModel')
     expect(card.get_by_role('heading', level=2)).to_have_text('ListModel')
-    card.get_by_label('entry 1', exact=True).fill('7')
+    card.get_by_label('Entry 1', exact=True).fill('7')
     card.get_by_role('button', name='Add entry').click()
-    card.get_by_label('entry 2', exact=True).fill('8')
+    card.get_by_label('Entry 2', exact=True).fill('8')
     assert sent(card) == [7, 8]
 
 
 def test_default_is_filled_in_where_there_is_no_example(console: Page) -> None:
     expect(field_of(card_of(console, 'SlowModel'), 'Seconds')).to_have_value('0.5')
-
-
-def test_day_can_be_picked_today(rich: Locator) -> None:
-    today = datetime.date.today().isoformat()
-    field_of(rich, 'Day').fill(today)
-    assert sent(rich)['day'] == today

@@ -2,20 +2,24 @@
 
 import json
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
+
+from tests.client.conftest import watched
 
 STRING = {'type': 'string'}
 NUMBER = {'type': 'number'}
 
 
-@pytest.fixture
-def module(page: Page, models: str) -> Page:
-    """A page that can import the modules."""
-    page.goto(models)
-    return page
+@pytest.fixture(scope='module')
+def module(browser: Browser, models: str) -> Iterator[Page]:
+    """A page that can import the modules; nothing is changed in it."""
+    with watched(browser) as page:
+        page.goto(models)
+        yield page
 
 
 def call(page: Page, file: str, name: str, *arguments: Any) -> Any:
