@@ -20,7 +20,7 @@ class MountedModel:
     name: str
     url: str
     schema: dict[str, Any]
-    resource: type
+    resource: type[Any]
     view: Callable[..., Any]
     response_schema: dict[str, Any] | None = None
     description: str = ''
@@ -39,7 +39,7 @@ def mounted_models(app: Flask) -> list[MountedModel]:
         resource = getattr(app.view_functions[rule.endpoint], 'view_class', None)
         view = getattr(resource, 'post', None)
         if resource is not None and hasattr(view, 'request_schema'):
-            failure = getattr(resource, 'failure', None) or failures(app).get(rule.endpoint)
+            failure = getattr(resource, 'load_failure', None) or failures(app).get(rule.endpoint)
             models.append(_mounted(rule.endpoint, rule.rule, resource, view, failure))
     return models
 
@@ -50,7 +50,7 @@ def failures(app: Flask) -> dict[str, str]:
     return known
 
 
-def _mounted(name: str, url: str, resource: type, view: Any, failure: str | None) -> MountedModel:
+def _mounted(name: str, url: str, resource: type[Any], view: Any, failure: str | None) -> MountedModel:
     return MountedModel(
         name=name,
         url=url,
