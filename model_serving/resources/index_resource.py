@@ -1,4 +1,4 @@
-"""GET /: what is served here, as JSON for a program and as a page for a browser."""
+"""GET /: what is served here, as JSON for a program and as a console for a browser."""
 
 import json
 import shlex
@@ -12,6 +12,15 @@ from model_serving.utils.catalogue_utils import MountedModel, mounted_models
 
 PAGES = {'XXXModel': 'client/xxx-model-ajax-client.html', 'DigitsModel': 'client/digits.html'}
 """The page of the client folder that shows a model, where there is one."""
+
+CONSOLE_HEADERS = {
+    'Vary': 'Accept',
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+"""The console runs no script and loads nothing but the files of the client folder."""
 
 
 class IndexResource(Resource):
@@ -43,7 +52,13 @@ class IndexResource(Resource):
 
 
 def _describe(model: MountedModel) -> dict[str, Any]:
-    described = {'name': model.name, 'method': 'POST', 'url': model.url, 'schema': model.schema}
+    described = {
+        'name': model.name,
+        'description': model.description,
+        'method': 'POST',
+        'url': model.url,
+        'schema': model.schema,
+    }
     if model.failure is not None:
         described['failure'] = model.failure
     if model.name in PAGES:
@@ -55,7 +70,7 @@ def _page(models: list[MountedModel]) -> Response:
     curls = {model.name: _curl(model) for model in models}
     page = render_template('index.html', models=models, pages=PAGES, curls=curls, version=__version__)
     response = make_response(page)
-    response.headers['Vary'] = 'Accept'
+    response.headers.update(CONSOLE_HEADERS)
     return response
 
 

@@ -62,8 +62,15 @@ def _quoted(path: str) -> str:
 
 
 HEALTH_PATHS = frozenset(
-    ('/health/live', '/health/ready', '/_ah/warmup', '/v2/health/live', '/v2/health/ready')
-    + ('/ping', '/metrics')
+    [
+        '/health/live',
+        '/health/ready',
+        '/_ah/warmup',
+        '/metrics',
+        '/v2/health/live',
+        '/v2/health/ready',
+        '/ping',
+    ]
 )
 """What is asked for so often, or by the platform alone, that it would drown the rest of the log."""
 
