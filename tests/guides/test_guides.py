@@ -40,7 +40,7 @@ def test_guide_does_what_it_says(page: str, tmp_path: Path) -> None:
 def test_every_guide_is_listed_and_followed() -> None:
     pages = {path.name for path in FOLDER.glob('*.md')} - {'README.md'}
     assert pages == {*PAGES, 'calling.md'}
-    listed = re.findall(r'^\| \[.+\]\((\S+)\)', (FOLDER / 'README.md').read_text(), re.MULTILINE)
+    listed = re.findall(r'^\| \[.+?\]\((\S+?)\)', (FOLDER / 'README.md').read_text(), re.MULTILINE)
     assert set(listed) == pages
 
 
