@@ -2,6 +2,7 @@
 
 Usage:
   main.py [-a <host> | --host=<host>] [-p <port> | --port=<port>] [-d | --debug] [--models=<names>]
+  main.py new <Model>
   main.py -h | --help
   main.py -v | --version
 
@@ -14,7 +15,8 @@ Options:
   -h, --help                Show this text.
   -v, --version             Show the version.
 
-This is Flask's own server, for one's own machine; bin/start.sh runs the service under gunicorn.
+`main.py new SentimentModel` writes the files of a new model and mounts it. Without `new`, this is
+Flask's own server, for one's own machine; bin/start.sh runs the service under gunicorn.
 """
 
 from collections.abc import Iterable
@@ -128,6 +130,11 @@ def main() -> None:
     from model_serving import __version__
 
     arguments = docopt(__doc__, version=__version__)  # Ends here for --help, --version and a wrong usage.
+    if arguments['new']:
+        from model_serving.utils.scaffold_utils import scaffold
+
+        scaffold(arguments['<Model>'])
+        return
     from model_serving.utils.server_utils import serve
     from model_serving.utils.settings_utils import names
 

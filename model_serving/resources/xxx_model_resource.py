@@ -1,4 +1,4 @@
-"""POST /v1/XXXModel: the reference resource, the one to copy."""
+"""POST /v1/XXXModel: the reference, the one to copy."""
 
 from typing import Any
 
