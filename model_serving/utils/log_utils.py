@@ -85,7 +85,7 @@ LINE = '%s %s %d %.1f ms'
 
 
 def _record(asked: CurrentRequest) -> logging.LogRecord:
-    """The line of a request; to have `logging` make it takes four times as long."""
+    """The record of a request, made by hand: `logging` would ask for much that is the same each time."""
     now = time.time()
     values = {
         **_of_process(os.getpid()),
