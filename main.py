@@ -83,12 +83,14 @@ def load(mount: Mount, required: bool = False) -> type:
     """
     import importlib
 
+    from model_serving.utils.metrics_utils import observe_load
     from model_serving.utils.schema_utils import BadSchema
     from model_serving.utils.settings_utils import SettingError
 
     module, _, name = mount.resource.partition(':')
     try:
-        loaded = importlib.import_module(module)
+        with observe_load(mount.name):
+            loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = f'needs the package {error.name!r}, which is not installed; add it to requirements.txt'
         if str(error.name).startswith('model_serving'):

@@ -11,7 +11,7 @@ done
 
 # Programs from outside Python: the Debian package has the name of the command.
 set --
-for program in chromium curl git; do
+for program in chromium curl git prometheus; do
   command -v "$program" >/dev/null || set -- "$@" "$program"
 done
 [ $# = 0 ] || install_packages "$@"

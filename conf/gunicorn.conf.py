@@ -17,6 +17,7 @@ from model_serving.utils.address_utils import whole_number
 from model_serving.utils.cpu_utils import available_cores
 from model_serving.utils.preload_utils import import_packages, threads_lost_by_a_fork
 from model_serving.utils.settings_utils import ServiceSettings, SettingError, load_settings
+from model_serving.utils.shared_cells_utils import shared_cells
 
 
 def number(name, default):
@@ -75,6 +76,21 @@ def chosen_resources():
     except SettingError:
         return []
     return [mount.resource.partition(':')[0] for mount in mounts]
+
+
+def pre_fork(server, worker):
+    """Give a worker a place to count in, which is that of one that has ended, if there is one."""
+    worker.place_to_count = shared_cells.take()
+
+
+def post_fork(server, worker):
+    """Count there, in the worker."""
+    shared_cells.use(worker.place_to_count)
+
+
+def child_exit(server, worker):
+    """A worker has ended: what it has counted stays."""
+    shared_cells.release(worker.place_to_count)
 
 
 when_ready = on_reload = share_memory

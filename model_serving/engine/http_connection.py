@@ -1,6 +1,7 @@
 """One client: its requests are served in turn, its answers written, and its time is limited."""
 
 import contextlib
+import contextvars
 import json
 import logging
 import socket
@@ -13,7 +14,9 @@ from model_serving.engine.http_receiver import HTTPReceiver
 from model_serving.engine.http_request import RefusedRequest
 from model_serving.engine.http_response import error_answer
 from model_serving.engine.socket_writer import SocketWriter
+from model_serving.utils.current_request_utils import CurrentRequest, current_request
 from model_serving.utils.error_utils import ClientGone
+from model_serving.utils.metrics_utils import leave
 
 if TYPE_CHECKING:
     from model_serving.engine.wsgi_call import WSGICall
@@ -216,9 +219,18 @@ class HTTPConnection:
 
     def _refuse(self, refused: RefusedRequest) -> None:
         """Answer what cannot be passed to the application, and hang up."""
-        logger.info('Refused a request with %d: %s', refused.status, refused.message)
+        asked = CurrentRequest(self._receiver.environ)
+        contextvars.Context().run(self._note, asked, refused)
         self.closing = True
-        self.answer(error_answer(refused.status, json.dumps({'message': refused.message}).encode()))
+        body = json.dumps({'message': refused.message}).encode()
+        self.answer(error_answer(refused.status, body, asked.id))
+
+    def _note(self, asked: CurrentRequest, refused: RefusedRequest) -> None:
+        """Log and count what the application never sees."""
+        current_request.set(asked)
+        asked.status = refused.status
+        leave(asked)
+        logger.info('Refused a request with %d: %s', refused.status, refused.message)
 
     def _write(self, pieces: list[bytes]) -> None:
         if self.closed or not pieces:

@@ -38,6 +38,11 @@ class HTTPReceiver:
         """How much of the body of the request that is coming is here."""
         return self._request.received
 
+    @property
+    def environ(self) -> dict[str, Any]:
+        """What is known of the request that is coming."""
+        return self._request.environ
+
     def has_something(self) -> bool:
         """Whether something is to be done for this connection, besides reading."""
         return bool(self.complete or self.ended or self.receiving)

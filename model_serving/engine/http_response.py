@@ -30,8 +30,12 @@ def common_headers(second: int) -> str:
     return f'Server: {SERVER}\r\nDate: {formatdate(second, usegmt=True)}\r\n'
 
 
-def error_answer(status: int, body: bytes) -> list[bytes]:
+def error_answer(status: int, body: bytes, request_id: str) -> list[bytes]:
     """An answer that no application gives, of JSON."""
-    headers = [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))]
+    headers = [
+        ('Content-Type', 'application/json'),
+        ('Content-Length', str(len(body))),
+        ('X-Request-ID', request_id),
+    ]
     line = f'{status} {HTTPStatus(status).phrase}'
     return [answer_head(line, headers, '', keep_alive=False) + body]

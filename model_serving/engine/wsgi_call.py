@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from model_serving.engine.http_response import answer_head, error_answer
+from model_serving.utils.current_request_utils import REQUEST, new_id
 from model_serving.utils.waiting_utils import waiting
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ class WSGICall:
         if self.begun:  # The client must see that the answer is not whole.
             self.connection.close()
             return []
-        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, CRASHED)
+        asked = self.environ.get(REQUEST)
+        return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, CRASHED, asked.id if asked else new_id())
 
 
 def close(chunks: Any) -> None:

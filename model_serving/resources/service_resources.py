@@ -2,6 +2,7 @@
 
 from model_serving.resources.health_resource import LiveResource, ReadyResource
 from model_serving.resources.index_resource import IndexResource
+from model_serving.resources.metrics_resource import MetricsResource
 from model_serving.resources.open_inference_resource import (
     ServerLiveResource,
     ServerReadyResource,
@@ -15,6 +16,7 @@ SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (LiveResource, ('/health/live',), 'health_live'),
     (ReadyResource, ('/health/ready',), 'health_ready'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
+    (MetricsResource, ('/metrics',), 'metrics'),
     (ServerResource, ('/v2', '/v2/'), 'v2'),
     (ServerLiveResource, ('/v2/health/live',), 'v2_live'),
     (ServerReadyResource, ('/v2/health/ready',), 'v2_ready'),

@@ -13,11 +13,13 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 
 from model_serving.utils.app_utils import JSONResponse
 from model_serving.utils.catalogue_utils import failures
+from model_serving.utils.current_request_utils import current_request
 from model_serving.utils.deadline_utils import DEADLINE
 from model_serving.utils.error_utils import ServingError
 from model_serving.utils.gate_utils import Gate, OpenGate
 from model_serving.utils.json_utils import encode
 from model_serving.utils.log_utils import quoted_path
+from model_serving.utils.metrics_utils import enter, expect, observe_call
 from model_serving.utils.readiness_utils import refuse_failed
 
 
@@ -31,16 +33,19 @@ class JSONApi(Api):  # type: ignore[misc]
     def output(self, resource: Callable[..., Any]) -> Callable[..., Response]:
         """The view of a resource: its gate lets the request in, and what it returns becomes JSON.
 
-        A resource whose attribute `quick` is true has no gate: nothing may keep it waiting.
+        That of a model is counted as such. A resource whose attribute `quick` is true has no gate: nothing
+        may keep it waiting.
         """
         name, app, failed = model_of(resource.__name__), self.app, failures(self.app)
         view_class = getattr(resource, 'view_class', object)
         quick = getattr(view_class, 'quick', False)
-        gate: OpenGate | Gate = OpenGate() if quick else Gate(name, self.most_waiting)
+        gate: OpenGate | Gate = OpenGate() if quick else Gate(name, self.most_waiting, observe_call)
         short = _short_way(view_class)
+        begin = _beginning(view_class, name)
 
         @functools.wraps(resource)
         def view(*args: Any, **kwargs: Any) -> Response:
+            begin()
             if failed and name in failed:
                 refuse_failed(app, name)
             asked: Request = request._get_current_object()  # type: ignore[attr-defined]
@@ -62,6 +67,19 @@ class JSONApi(Api):  # type: ignore[misc]
 def model_of(endpoint: str) -> str:
     """The model of an endpoint: that is its name, or what stands before the first dot of it."""
     return endpoint.partition('.')[0]
+
+
+def _beginning(view_class: type, name: str) -> Callable[[], None]:
+    """What is to be noted when a request reaches the resource."""
+    post = getattr(view_class, 'post', None)
+    if hasattr(post, 'request_schema') or (post is not None and hasattr(view_class, 'model')):
+        expect(name)
+        return functools.partial(enter, name)
+    return nothing
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 def _short_way(view_class: type) -> dict[str, Callable[..., Any]]:
@@ -115,6 +133,9 @@ def _json_response(data: Any, code: int, headers: dict[str, str] | None = None) 
 def _answer_serving_error(error: ServingError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger().error('%s: %s', type(error).__name__, error.message)
+    asked = current_request.get()
+    if asked is not None:
+        asked.reason = error.reason
     headers = {} if error.retry_after_s is None else {'Retry-After': str(error.retry_after_s)}
     return _error_response(error.message, error.details, error.status, headers)
 

@@ -2,14 +2,15 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flask import Flask, Request, Response, request_tearing_down
 from flask.sessions import SecureCookieSession, SessionInterface
 from werkzeug.routing import MapAdapter, Rule
 
-from model_serving.utils.deadline_utils import DEADLINE, REFUSAL, STARTED
+from model_serving.utils.current_request_utils import REQUEST, CurrentRequest, current_request
+from model_serving.utils.deadline_utils import DEADLINE, REFUSAL
 from model_serving.utils.json_utils import OrjsonProvider
 from model_serving.utils.request_utils import ServiceRequest
 
@@ -55,20 +56,60 @@ class StaticAdapter(MapAdapter):
 class ServiceApp(Flask):
     """A Flask application of plain functions, without sessions and without subdomains.
 
-    It gives each request a deadline, `timeout_s` after it came, and refuses those that the server says are
-    to be refused.
+    It gives each request an id and a deadline, `timeout_s` after it came, and refuses those that the server
+    says are to be refused. Each of `observers` is called once with every request that is over: when its
+    answer has been made or, where that is a stream, has ended.
     """
 
     request_class = ServiceRequest
     json_provider_class = OrjsonProvider
     session_interface = NoSessions()
     timeout_s = 30.0
+    observers: tuple[Callable[[CurrentRequest], None], ...] = ()
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
-        environ.setdefault(STARTED, time.perf_counter())
+        asked = environ.get(REQUEST)  # It is there where the server answers for a model that hangs.
+        if asked is None:
+            asked = environ[REQUEST] = CurrentRequest(environ)
+        token = current_request.set(asked)
         environ.setdefault(DEADLINE, time.monotonic() + self.timeout_s)
-        return super().wsgi_app(environ, start_response)
+        try:
+            chunks = super().wsgi_app(environ, start_response)
+        except BaseException:
+            self.end(asked, 500)
+            raise
+        if isinstance(chunks, list):  # What a stream logs belongs to the request, too.
+            current_request.reset(token)
+        return chunks
+
+    def process_response(self, response: Response) -> Response:
+        """Run the hooks, then say which request this answers, and tell the observers of it."""
+        response = super().process_response(response)
+        asked = current_request.get()
+        if asked is not None:
+            response.headers['X-Request-ID'] = asked.id
+            if isinstance(response.response, list | tuple) or response.direct_passthrough:
+                self.end(asked, response.status_code)
+            else:
+                self._end_with_stream(asked, response)
+        return response
+
+    def end(self, asked: CurrentRequest, status: int) -> None:
+        """Tell the observers of a request, unless they know of it."""
+        if asked.over:
+            return
+        asked.over = True
+        asked.status = status
+        asked.seconds = time.perf_counter() - asked.started
+        for observe in self.observers:
+            observe(asked)
+
+    def _end_with_stream(self, asked: CurrentRequest, response: Response) -> None:
+        if hasattr(response.response, 'close'):
+            response.call_on_close(response.response.close)
+        response.response = _watched(response.response, asked)
+        response.call_on_close(lambda: self.end(asked, response.status_code))
 
     def preprocess_request(self) -> Any:
         """Run what hooks there are; to look for them takes longer than to see that there are none."""
@@ -122,6 +163,18 @@ class ServiceApp(Flask):
         if host is not None:
             environ['HTTP_HOST'] = host
         return {**vars(self.url_map.bind_to_environ(environ, subdomain='')), 'static': {}}
+
+
+def _watched(chunks: Iterable[Any], asked: CurrentRequest) -> Iterator[Any]:
+    """The same chunks; notes why there were no more, if that was too early."""
+    try:
+        yield from chunks
+    except GeneratorExit:
+        asked.reason = 'gone'
+        raise
+    except Exception:
+        asked.reason = 'crash'
+        raise
 
 
 class JSONResponse(Response):

@@ -10,13 +10,14 @@ from model_serving.utils.waiting_utils import Waiter
 
 @dataclasses.dataclass(eq=False, slots=True)
 class Call:
-    """One call of the method: what it was given, where it stands, how it ended."""
+    """One call of the method: what it was given, when it came, where it stands, how it ended."""
 
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     size: int
     end: float
     waiter: Waiter
+    came: float
     kind: Hashable | None = None
     taken: bool = False
     left: bool = False

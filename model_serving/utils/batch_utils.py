@@ -18,8 +18,10 @@ from typing import Any, TypeVar, cast
 
 from model_serving.utils.batch_call_utils import Batch, Call
 from model_serving.utils.batch_rows_utils import check_result, cut, join, row_count, row_kind
+from model_serving.utils.current_request_utils import current_request
 from model_serving.utils.deadline_utils import deadline
 from model_serving.utils.error_utils import DeadlineExceeded, Overloaded
+from model_serving.utils.metrics_utils import observe_batch
 from model_serving.utils.waiting_utils import waiting
 
 QUICK_SECONDS = 0.005
@@ -129,7 +131,11 @@ class Batcher:
             return self.method(*arguments, **options)
         size = row_count(arguments)
         end = deadline.get()
-        call = Call(arguments, options, size, math.inf if end is None else end, waiting().waiter())
+        call = Call(
+            arguments, options, size, math.inf if end is None else end, waiting().waiter(), time.monotonic()
+        )
+        if (asked := current_request.get()) is not None:
+            asked.batched = True
         if self.queue or self.running:
             call.kind = self.kind(call)
         with self.lock:
@@ -259,8 +265,10 @@ class Batcher:
         try:
             self.answer(batch.calls)
         finally:
+            seconds = time.monotonic() - batch.started
+            observe_batch(batch.rows, seconds, [batch.started - call.came for call in batch.calls])
             with self.lock:
-                self.measure(batch.rows, time.monotonic() - batch.started)
+                self.measure(batch.rows, seconds)
                 self.release(batch)
 
     def answer(self, calls: list[Call]) -> None:

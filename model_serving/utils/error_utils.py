@@ -13,10 +13,12 @@ from model_serving.utils.echo_utils import cut
 class ServingError(Exception):
     """A failure with a status and a message for the client; `details` join the JSON body.
 
-    `retry_after_s` becomes the header Retry-After: seconds after which another try makes sense.
+    `retry_after_s` becomes the header Retry-After: seconds after which another try makes sense. `reason` is
+    one word for the metrics; None: what the status says.
     """
 
     status: ClassVar[int] = 500
+    reason: ClassVar[str | None] = None
     retry_after_s: int | None = None
     message: str = 'Internal Server Error'
 
@@ -52,6 +54,7 @@ class ModelNotReady(ServingError):
     """The model cannot answer now, but may later: 503."""
 
     status = 503
+    reason = 'not_ready'
     retry_after_s = 10
     message = 'The model is not ready; try again later'
 

@@ -26,9 +26,14 @@ class SettingError(Exception):
     """A setting has a value that cannot be used."""
 
 
-def setting(default: Any, minimum: int | None = None, each: Callable[[str], str] | None = None) -> Any:
-    """A field with its default, the least value of a number, and the check of each name of a list."""
-    return dataclasses.field(default=default, metadata={'minimum': minimum, 'each': each})
+def setting(
+    default: Any,
+    minimum: int | None = None,
+    each: Callable[[str], str] | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field with its default, least number, the check of each name of a list, and choices."""
+    return dataclasses.field(default=default, metadata={'minimum': minimum, 'each': each, 'choices': choices})
 
 
 def origin(text: str) -> str:
@@ -65,6 +70,12 @@ class ServiceSettings:
 
     require_all_models: bool = False
     """Whether a model that fails to load, or on its own example, stops the start; else the others serve."""
+
+    log_format: str = setting('text', choices=('text', 'json'))
+    """`text`: lines as conf/logging.conf says; `json`: objects, as Google Cloud Logging reads them."""
+
+    metrics: bool = True
+    """Whether GET /metrics shows what was counted."""
 
 
 def load_settings(
@@ -139,6 +150,9 @@ def _parse(text: str, kind: Any, field: 'dataclasses.Field[Any]', place: str) ->
             value = tuple(map(check, value))
     except ValueError as error:
         raise SettingError(f'{place}: {error}') from error
+    choices = field.metadata.get('choices')
+    if choices and value not in choices:
+        raise SettingError(f'{place}: {value!r} is not one of {", ".join(choices)}')
     minimum = field.metadata.get('minimum')
     if minimum is not None and value < minimum:
         raise SettingError(f'{place}: {value} is too small; the least that works is {minimum}')

@@ -133,7 +133,7 @@ def test_health_appears_in_no_access_log(service: str, service_log: Path) -> Non
         get(service, path)
 
     lines = [line for line in service_log.read_text().splitlines() if '[access]' in line]
-    assert not [line for line in lines if re.search('/health/(live|ready)|warmup', line)]
+    assert not [line for line in lines if re.search('/health/(live|ready) |warmup ', line)]
     assert any('GET /health/none 404' in line for line in lines)
 
 
@@ -257,7 +257,7 @@ def test_required_model_that_fails_stops_the_start(project: Path, name: str) -> 
         timeout=60,
     )
     assert ended.returncode != 0
-    (reason,) = {line.split(' - ', 3)[3] for line in ended.stdout.splitlines() if '[CRITICAL]' in line}
+    (reason,) = {line.split(' - ', 4)[4] for line in ended.stdout.splitlines() if '[CRITICAL]' in line}
     assert reason.startswith('Cannot start: ')
     assert REASONS[name].removeprefix('failed to load: ') in reason
     assert name in reason

@@ -17,6 +17,7 @@ from flask import Response, request
 from flask_restful import Resource
 
 from model_serving.resources.index_resource import IndexResource
+from model_serving.resources.metrics_resource import MetricsResource
 from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.utils.batch_utils import batched
 from model_serving.utils.log_utils import configure_logging
@@ -210,6 +211,7 @@ def create_app() -> Any:
     configure_logging()
     app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
     api.add_resource(IndexResource, '/', endpoint='index')
+    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
     api.add_resource(XXXModelResource, '/v1/XXXModel', endpoint='XXXModel')
     for name in NAPS:
         api.add_resource(NapResource, f'/v1/{name}', endpoint=name)
