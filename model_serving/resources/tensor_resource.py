@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from flask import current_app, request
+from flask import Request, current_app, request
 from flask_restful import Resource
 
 from model_serving.utils.catalogue_utils import MountedModel
@@ -47,8 +47,10 @@ def has_tensors(model: MountedModel) -> bool:
 
 def plain_body() -> bytes:
     """The body of the request, decompressed. Raises what `decompressed` and `get_data` raise."""
-    encoding = request.headers.get('Content-Encoding')
-    return decompressed(request.get_data(), encoding, request.max_content_length or 0)
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    body = asked.get_data()
+    encoding = asked.environ.get('HTTP_CONTENT_ENCODING')
+    return decompressed(body, encoding, asked.max_content_length or 0) if encoding else body
 
 
 def json_body() -> Any:

@@ -72,7 +72,8 @@ class JSONApi(Api):  # type: ignore[misc]
 
 def _beginning(view_class: type, name: str) -> Callable[[], None]:
     """What is to be noted when a request reaches the resource."""
-    if hasattr(getattr(view_class, 'post', None), 'request_schema'):
+    post = getattr(view_class, 'post', None)
+    if hasattr(post, 'request_schema') or (post is not None and hasattr(view_class, 'model')):
         expect(name)
         return functools.partial(enter, name)
     return nothing

@@ -8,13 +8,13 @@ GZIP_OR_ZLIB = 47
 """zlib's number for: either form, told apart by its first bytes."""
 
 
-def decompressed(body: bytes, encoding: str | None, most_bytes: int) -> bytes:
+def decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
     """The body that was sent as `body` with the Content-Encoding `encoding`, gzip or deflate.
 
     Raises UnsupportedMediaType for another encoding, BodyTooLarge as soon as it is over `most_bytes`,
     InvalidInput for a broken one.
     """
-    if encoding in (None, '', 'identity'):
+    if encoding == 'identity':
         return body
     if encoding not in ('gzip', 'deflate'):
         raise UnsupportedMediaType('Send the body as it is, or with the Content-Encoding gzip or deflate')

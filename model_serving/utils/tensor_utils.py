@@ -137,10 +137,7 @@ class Signature:
 def _declared(tensor: Tensor, value: Any) -> Any:
     import numpy
 
-    if tensor.datatype == 'BYTES':
-        array = numpy.array(value, object)
-    else:
-        array = numpy.ascontiguousarray(value, tensor.dtype).reshape(numpy.shape(value))
+    array = numpy.asarray(value, tensor.dtype, order='C')
     if len(array.shape) != len(tensor.shape) or any(
         own not in (ANY, size) for size, own in zip(array.shape, tensor.shape, strict=True)
     ):

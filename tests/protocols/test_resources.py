@@ -13,6 +13,7 @@ from model_serving import __version__
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN, DigitsModelResource
 from model_serving.utils.readiness_utils import readiness_of
 from model_serving.utils.tensor_utils import Signature, Tensor
+from tests.exposed_metrics import Exposed
 from tests.protocols.echo_service import (
     ANYTHING,
     VALUES,
@@ -280,6 +281,18 @@ def test_crash_is_logged_under_the_models_name(echo: FlaskClient, caplog: pytest
     assert answer.status_code == 500
     assert answer.get_json() == {'error': 'Internal Server Error', 'message': 'Internal Server Error'}
     assert [record.name for record in caplog.records] == ['NapModel']
+
+
+def test_calls_are_counted_under_the_models_name(client: FlaskClient) -> None:
+    def counted(status: str) -> float:
+        exposed = Exposed(client.get('/metrics').text)
+        return exposed.sum('requests_total', model='IrisModel', status=status)
+
+    before = counted('200'), counted('400')
+    for instances in (FLOWERS, [], FLOWERS):
+        client.post(PREDICT_IRISES, json={'instances': instances})
+    client.get('/v1/models/IrisModel')
+    assert (counted('200'), counted('400')) == (before[0] + 2, before[1] + 1)
 
 
 class UndeclaredModelResource(Resource):
