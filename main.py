@@ -45,19 +45,23 @@ MODELS = [
 def create_app(models: Iterable[str] = ()) -> 'Flask':
     """The WSGI application, with the models chosen by name (else by the settings) mounted and loaded.
 
-    Raises SettingError for a setting that cannot be used, an unknown model among them.
+    Raises SettingError for a setting that cannot be used, an unknown model among them, and BadSchema. Where a
+    model fails otherwise, the others serve; unless all are required, when its error is raised.
     """
-    from model_serving.resources.index_resource import IndexResource
-    from model_serving.resources.warmup_resource import WarmupResource
+    from model_serving.resources.service_resources import SERVICE
+    from model_serving.utils.readiness_utils import readiness_of
     from model_serving.utils.service_utils import build_service
     from model_serving.utils.settings_utils import ServiceSettings, load_settings
 
     settings = load_settings(ServiceSettings, 'model_serving')
     app, api = build_service(settings)
-    api.add_resource(IndexResource, '/', endpoint='index')
-    api.add_resource(WarmupResource, '/_ah/warmup', endpoint='warmup')
+    for resource, urls, endpoint in SERVICE:
+        api.add_resource(resource, *urls, endpoint=endpoint)
+    required = settings.require_all_models
     for mount in choose(tuple(models) or settings.models):
-        api.add_resource(load(mount), f'/v1/{mount.name}', endpoint=mount.name)
+        api.add_resource(load(mount, required), f'/v1/{mount.name}', endpoint=mount.name)
+    if required:
+        readiness_of(app).require()
     return app
 
 
@@ -71,23 +75,46 @@ def choose(names: tuple[str, ...]) -> list[Mount]:
     return [mount for mount in MODELS if (mount.name in names if names else not mount.opt_in)]
 
 
-def load(mount: Mount) -> type:
-    """Import the resource of `mount`, which loads its model. Raises SettingError if something is missing."""
-    import pkgutil
+def load(mount: Mount, required: bool = False) -> type:
+    """Import the resource of `mount`, which loads its model.
 
+    Raises SettingError if a module or a package is missing, and BadSchema. After any other error, which is
+    raised if the model is `required`, the resource is one that says why the model does not serve.
+    """
+    import importlib
+
+    from model_serving.utils.schema_utils import BadSchema
     from model_serving.utils.settings_utils import SettingError
 
+    module, _, name = mount.resource.partition(':')
     try:
-        resource: type = pkgutil.resolve_name(mount.resource)
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = f'needs the package {error.name!r}, which is not installed; add it to requirements.txt'
         if str(error.name).startswith('model_serving'):
             missing = f'is to come from {mount.resource!r}, but there is no module {error.name!r}'
         raise SettingError(f'models: {mount.name} {missing}, or choose other models') from error
-    except Exception as error:
-        error.add_note(f'(while loading {mount.name})')
-        raise
+    except (Exception, SystemExit) as error:
+        if required or isinstance(error, (SettingError, BadSchema)):
+            error.add_note(f'(while loading {mount.name})')
+            raise
+        return _stand_in(mount.name, error)
+    if not hasattr(loaded, name):
+        raise SettingError(
+            f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'
+        )
+    resource: type = getattr(loaded, name)
     return resource
+
+
+def _stand_in(name: str, error: BaseException) -> type:
+    import logging
+
+    from model_serving.resources.failed_model_resource import failed_model_resource
+    from model_serving.utils.error_utils import in_words
+
+    logging.getLogger(name).error('%s failed to load; the others are served', name, exc_info=error)
+    return failed_model_resource(name, f'failed to load: {in_words(error)}')
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ nohup "$python" -c 'import os, sys; os.setsid(); os.execv(sys.executable, [sys.e
   -m gunicorn --config "$config" --pid "$pid_file" </dev/null >"$log_file" 2>&1 &
 started=$!
 
-if ! "$python" "$root/bin/probe.py" wait "$url/" "$started"; then
+if ! "$python" "$root/bin/probe.py" wait "$url/health/live" "$started"; then
   kill "$started" 2>/dev/null || true
   echo "start.sh: the service did not start; from $log_file:" >&2
   grep -m 1 -F '[CRITICAL]' "$log_file" >&2 || grep -m 1 -E '^[A-Za-z_.]+(Error|Exception): ' "$log_file" >&2 ||
@@ -40,6 +40,7 @@ if ! "$python" "$root/bin/probe.py" wait "$url/" "$started"; then
   exit 1
 fi
 echo "$url" >"$address_file"
+"$python" "$root/bin/probe.py" report "$url" || true
 echo "Serving at $url/ (pid $started, log in $log_file)"
 echo "Try:  curl $url/v1/XXXModel -H 'Content-Type: application/json' -d '{\"name\": \"Leo\"}'"
 echo "Stop: bin/stop.sh"

@@ -31,11 +31,21 @@ def one_of(name, default, *choices):
     return text if text in choices else sys.exit(f'{name}: {text!r} is not one of {", ".join(choices)}')
 
 
+SERVICE = 'model_serving.utils.service_utils', 'model_serving.resources.service_resources'
+
+
+def post_worker_init(worker):
+    """Let the models of a worker answer their examples, in the background."""
+    readiness = getattr(worker.wsgi, 'extensions', {}).get('readiness')
+    if readiness:
+        readiness.begin()
+
+
 def share_memory(server):
     """Import here, once and before the first fork, what every worker would import for itself."""
     if preload == 'imports':
         gc.disable()  # There is little garbage in imports, and it takes a tenth of their time to look for it.
-        import_packages(['model_serving.utils.service_utils', *chosen_resources()])
+        import_packages([*SERVICE, *chosen_resources()])
     if preload != 'none':
         refuse_threads(server)
         # Else a worker's first full collection writes to it all, and so copies 27 MB.

@@ -5,11 +5,13 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import main
 from model_serving import __version__
+from model_serving.utils.schema_utils import BadSchema
 from model_serving.utils.settings_utils import SettingError
 from tests.raw_http import post
 from tests.service_process import ROOT, free_port, wait_until_it_answers
@@ -167,6 +169,7 @@ def test_names_may_have_spaces_between_them() -> None:
 
 MISTYPED = {
     'module': ('model_serving.resources.none:Resource', "there is no module 'model_serving.resources.none'"),
+    'class': ('model_serving.resources.xxx_model_resource:Typo', "there is no 'Typo' in it"),
     'package': ('no_such_package:Resource', "needs the package 'no_such_package', which is not installed"),
 }
 
@@ -177,9 +180,55 @@ def test_mistyped_mount_is_named(resource: str, message: str) -> None:
         main.load(main.Mount('WineModel', resource))
 
 
-def test_error_while_loading_names_the_model() -> None:
-    with pytest.raises(AttributeError) as caught:
-        main.load(main.Mount('WineModel', 'model_serving.resources.xxx_model_resource:Typo'))
+BROKEN = {
+    'setting': 'from model_serving.utils.settings_utils import SettingError\nraise SettingError("no port")',
+    'schema': 'from model_serving.utils.schema_utils import BadSchema\nraise BadSchema("no type")',
+    'anything': 'raise ValueError("no\\nweights")',
+    'syntax': 'no Python',
+    'library': 'import ctypes; ctypes.CDLL("libnone.so")',
+    'exit': 'import sys; sys.exit("no licence")',
+}
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> main.Mount:
+    """A mount whose module breaks in one of these ways when it is imported."""
+    (tmp_path / f'broken_by_{request.param}.py').write_text(BROKEN[request.param])
+    monkeypatch.syspath_prepend(tmp_path)
+    return main.Mount('WineModel', f'broken_by_{request.param}:WineModelResource')
+
+
+@pytest.mark.parametrize('broken', ['setting', 'schema'], indirect=True)
+def test_mistake_of_a_setting_or_a_schema_stops_the_start(broken: main.Mount) -> None:
+    with pytest.raises((SettingError, BadSchema)) as caught:
+        main.load(broken)
+
+    assert caught.value.__notes__ == ['(while loading WineModel)']
+
+
+FAILURES = {
+    'anything': 'failed to load: ValueError: no weights',
+    'syntax': 'failed to load: SyntaxError: invalid syntax (broken_by_syntax.py, line 1)',
+    'library': 'failed to load: OSError: libnone.so: cannot open shared object file',
+    'exit': 'failed to load: SystemExit: no licence',
+}
+
+
+@pytest.mark.parametrize(('broken', 'reason'), FAILURES.items(), indirect=['broken'], ids=FAILURES)
+def test_any_other_failure_is_told_by_a_stand_in(
+    broken: main.Mount, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    resource: Any = main.load(broken)
+
+    assert resource.load_failure.startswith(reason)
+    assert '\n' not in resource.load_failure
+    assert 'WineModel failed to load; the others are served\nTraceback' in caplog.text
+
+
+@pytest.mark.parametrize('broken', FAILURES, indirect=True)
+def test_required_model_that_cannot_be_loaded_is_an_error(broken: main.Mount) -> None:
+    with pytest.raises((Exception, SystemExit)) as caught:
+        main.load(broken, required=True)
 
     assert caught.value.__notes__ == ['(while loading WineModel)']
 

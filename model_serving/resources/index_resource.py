@@ -28,6 +28,8 @@ class IndexResource(Resource):
 
 def _describe(model: MountedModel) -> dict[str, Any]:
     described = {'name': model.name, 'method': 'POST', 'url': model.url, 'schema': model.schema}
+    if model.failure is not None:
+        described['failure'] = model.failure
     if model.name in PAGES:
         described['page'] = f'/{PAGES[model.name]}'
     return described

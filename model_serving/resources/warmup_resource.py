@@ -5,25 +5,31 @@ from typing import Any
 from flask import current_app
 from flask_restful import Resource
 
-from model_serving.utils.catalogue_utils import MountedModel, mounted_models
+from model_serving.utils.catalogue_utils import mounted_models
+from model_serving.utils.deadline_utils import remaining_s
 from model_serving.utils.error_utils import ModelNotReady
+from model_serving.utils.readiness_utils import readiness_of
+from model_serving.utils.waiting_utils import waiting
+
+SHARE_OF_TIME = 0.9
+"""What of the request's time is spent waiting; the rest is for the answer."""
 
 
 class WarmupResource(Resource):
-    """Runs each model once, so that the first user does not wait for what a first call costs."""
+    """Waits until each model has run once, so that no user waits for what a first call costs."""
 
     def get(self) -> Any:
         """The names of the models that answered the example of their schema.
 
         Raises ModelNotReady, naming the first that did not.
         """
-        models = [model for model in mounted_models(current_app) if model.example is not None]
-        for model in models:
-            _run(model)
-        return {'warmed_up': [model.name for model in models]}
-
-
-def _run(model: MountedModel) -> None:
-    status = current_app.test_client().post(model.url, json=model.example).status_code
-    if status != 200:
-        raise ModelNotReady(f'{model.name} answered its own example with status {status}; see the log')
+        readiness = readiness_of(current_app)
+        readiness.begin()
+        left_s = remaining_s()
+        patience_s = None if left_s is None else SHARE_OF_TIME * left_s
+        waiting().run(lambda: readiness.wait(patience_s), quick=False)
+        if missing := [state for state in readiness.states() if state.reason is not None]:
+            raise ModelNotReady(f'{missing[0]}; see the log')
+        return {
+            'warmed_up': [model.name for model in mounted_models(current_app) if model.example is not None]
+        }

@@ -12,11 +12,13 @@ from flask_restful.utils import unpack
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from model_serving.utils.app_utils import JSONResponse
+from model_serving.utils.catalogue_utils import failures
 from model_serving.utils.deadline_utils import DEADLINE
 from model_serving.utils.error_utils import ServingError
-from model_serving.utils.gate_utils import Gate
+from model_serving.utils.gate_utils import Gate, OpenGate
 from model_serving.utils.json_utils import encode
 from model_serving.utils.log_utils import quoted_path
+from model_serving.utils.readiness_utils import refuse_failed
 
 
 class JSONApi(Api):  # type: ignore[misc]
@@ -27,12 +29,20 @@ class JSONApi(Api):  # type: ignore[misc]
         self.most_waiting = most_waiting
 
     def output(self, resource: Callable[..., Any]) -> Callable[..., Response]:
-        """The view of a resource: its gate lets the request in, and what it returns becomes JSON."""
-        gate = Gate(resource.__name__, self.most_waiting)
-        short = _short_way(getattr(resource, 'view_class', object))
+        """The view of a resource: its gate lets the request in, and what it returns becomes JSON.
+
+        A resource whose attribute `quick` is true has no gate: nothing may keep it waiting.
+        """
+        name, app, failed = resource.__name__, self.app, failures(self.app)
+        view_class = getattr(resource, 'view_class', object)
+        quick = getattr(view_class, 'quick', False)
+        gate: OpenGate | Gate = OpenGate() if quick else Gate(name, self.most_waiting)
+        short = _short_way(view_class)
 
         @functools.wraps(resource)
         def view(*args: Any, **kwargs: Any) -> Response:
+            if failed and name in failed:
+                refuse_failed(app, name)
             asked: Request = request._get_current_object()  # type: ignore[attr-defined]
             method = short.get(asked.method, resource)
             result = gate.call(lambda: method(*args, **kwargs), asked.environ.get(DEADLINE))

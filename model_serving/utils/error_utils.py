@@ -7,6 +7,8 @@ no detail, the log has the trace.
 
 from typing import Any, ClassVar
 
+from model_serving.utils.echo_utils import cut
+
 
 class ServingError(Exception):
     """A failure with a status and a message for the client; `details` join the JSON body.
@@ -74,3 +76,8 @@ class ClientGone(ServingError):
 
     status = 499
     message = 'The client closed the connection'
+
+
+def in_words(error: BaseException) -> str:
+    """The class and the message of `error`, in one line, without its trace."""
+    return cut(' '.join(f'{type(error).__name__}: {error}'.split()))

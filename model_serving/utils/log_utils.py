@@ -36,16 +36,21 @@ def quoted_path(environ: Mapping[str, Any]) -> str:
     return quote(environ['PATH_INFO'].encode('latin-1'), safe='/:')
 
 
-def log_requests(app: Flask, enabled: bool) -> None:
-    """Write a line of method, path, status and duration for each request of `app`."""
+HEALTH_PATHS = frozenset(('/health/live', '/health/ready', '/_ah/warmup'))
+"""What is asked for so often, or by the platform alone, that it would drown the rest of the log."""
+
+
+def log_requests(app: Flask, enabled: bool, health: bool = False) -> None:
+    """Write a line of method, path, status and duration for each request of `app`, or all but its health."""
     if not enabled:
         return
     logger = logging.getLogger('access')
+    left_out = frozenset[str]() if health else HEALTH_PATHS
 
     @app.after_request
     def write(response: Response) -> Response:
-        if logger.isEnabledFor(logging.INFO):
-            environ = request.environ
+        environ = request.environ
+        if logger.isEnabledFor(logging.INFO) and environ['PATH_INFO'] not in left_out:
             milliseconds = (time.perf_counter() - environ[STARTED]) * 1000
             values = environ['REQUEST_METHOD'], quoted_path(environ), response.status_code, milliseconds
             # Made by hand, because `info` would look through the stack for its caller first.

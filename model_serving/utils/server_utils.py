@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
 from model_serving.utils.address_utils import whole_number, why_not_free
+from model_serving.utils.error_utils import ModelNotReady
 from model_serving.utils.log_utils import configure_logging
 from model_serving.utils.schema_utils import BadSchema
 from model_serving.utils.settings_utils import SettingError
@@ -50,7 +51,7 @@ def serve(create: Callable[[], Flask], host: str | None, port: str | None, debug
 def _create(create: Callable[[], Flask]) -> Flask:
     try:
         return create()
-    except (SettingError, BadSchema) as error:
+    except (SettingError, BadSchema, ModelNotReady) as error:
         sys.exit(f'model-serving cannot start: {error}')
 
 

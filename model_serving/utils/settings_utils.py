@@ -60,6 +60,12 @@ class ServiceSettings:
     access_log: bool = True
     """Whether each request gets a line in the log."""
 
+    access_log_health: bool = False
+    """Whether requests for the service's health get one, too."""
+
+    require_all_models: bool = False
+    """Whether a model that fails to load, or on its own example, stops the start; else the others serve."""
+
 
 def load_settings(
     group: type[Settings],

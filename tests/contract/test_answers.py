@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from main import MODELS, create_app
+from tests.project_copy import copy_with_models
 from tests.raw_http import Answer, chunked, post, post_chunks, read_answer, send
 from tests.service_process import running_service
 
@@ -96,7 +97,9 @@ def test_warmup_that_fails_names_the_model(monkeypatch: pytest.MonkeyPatch) -> N
     response = create_app(['XXXModel']).test_client().get('/_ah/warmup')
 
     assert response.status_code == 503
-    assert response.json == {'message': 'XXXModel answered its own example with status 500; see the log'}
+    assert response.json == {
+        'message': 'XXXModel failed on its own example: ZeroDivisionError: division by zero; see the log'
+    }
 
 
 # CORS
@@ -162,7 +165,7 @@ from typing import Any
 from flask_restful import Resource
 
 
-class SlowResource(Resource):
+class SlowModelResource(Resource):
     def get(self) -> Any:
         time.sleep(1)
         return {'slept': 1}
@@ -172,18 +175,7 @@ class SlowResource(Resource):
 @pytest.fixture
 def slow_root(tmp_path: Path) -> Path:
     """A copy of the project with a model that sleeps a second."""
-    import shutil
-
-    from tests.service_process import ROOT
-
-    root = tmp_path / 'a project'
-    for name in ('conf', 'model_serving', 'client', 'data'):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns('__pycache__'))
-    main = (ROOT / 'main.py').read_text()
-    mounted = "    Mount('SlowModel', 'model_serving.resources.slow_model_resource:SlowResource'),\n]\n"
-    (root / 'main.py').write_text(main.replace(']\n"""What is served', mounted + '"""What is served'))
-    (root / 'model_serving' / 'resources' / 'slow_model_resource.py').write_text(SLOW_MODEL)
-    return root
+    return copy_with_models(tmp_path / 'a project', {'SlowModel': SLOW_MODEL})
 
 
 def test_one_worker_keeps_several_requests_in_flight(slow_root: Path, tmp_path: Path) -> None:

@@ -147,6 +147,22 @@ def test_failed_start_says_why(checkout: Path, port: str, environment: dict[str,
     assert run(checkout, 'stop.sh').stdout == 'Not running\n'
 
 
+def test_start_says_which_model_failed(checkout: Path, port: str, tmp_path: Path) -> None:
+    (tmp_path / 'no.onnx').write_text('no model')
+    started = run(
+        checkout,
+        'start.sh',
+        PORT=port,
+        MODEL_SERVING_MODELS='XXXModel,DigitsModel',
+        MODEL_SERVING_DIGITS_MODEL_PATH=str(tmp_path / 'no.onnx'),
+    )
+
+    assert started.returncode == 0
+    assert 'Serving at' in started.stdout
+    assert [line for line in started.stderr.splitlines() if 'start.sh: DigitsModel failed to load: ' in line]
+    assert 'XXXModel' not in started.stderr
+
+
 def test_taken_port_is_named(checkout: Path, service: str) -> None:
     started = run(checkout, 'start.sh', PORT=service.rsplit(':', 1)[1])
 
