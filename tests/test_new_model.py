@@ -66,6 +66,8 @@ def test_new_model_answers_under_gunicorn(copy: Path, tmp_path: Path) -> None:
         assert [model['name'] for model in index['models']] == chosen.split(',')
         warmed = send(url, b'GET /_ah/warmup HTTP/1.1\r\nHost: x\r\n\r\n').json
         assert warmed == {'warmed_up': chosen.split(',')}
+        health = send(url, b'GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n')
+        assert (health.status, [model['name'] for model in health.json['models']]) == (200, chosen.split(','))
     assert '[SentimentModel] - Initializing Sentiment Model ...' in (tmp_path / 'log').read_text()
 
 
