@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from model_serving.utils.scaffold_utils import ScaffoldError, files_of, new_model, next_steps, with_mount
-from tests.project_copy import copy_of_project, run_in
 from tests.raw_http import post, send
 from tests.service_process import ROOT, running_service
+from tests.whole_copy import copy_of_project, run_in
 
 NAME = 'SentimentModel'
 FILES = list(files_of(NAME))
@@ -66,6 +66,8 @@ def test_new_model_answers_under_gunicorn(copy: Path, tmp_path: Path) -> None:
         assert [model['name'] for model in index['models']] == chosen.split(',')
         warmed = send(url, b'GET /_ah/warmup HTTP/1.1\r\nHost: x\r\n\r\n').json
         assert warmed == {'warmed_up': chosen.split(',')}
+        health = send(url, b'GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n')
+        assert (health.status, [model['name'] for model in health.json['models']]) == (200, chosen.split(','))
     assert '[SentimentModel] - Initializing Sentiment Model ...' in (tmp_path / 'log').read_text()
 
 
