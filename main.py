@@ -2,18 +2,21 @@
 
 Usage:
   main.py [-a <host> | --host=<host>] [-p <port> | --port=<port>] [-d | --debug] [--models=<names>]
+  main.py new <Model>
   main.py -h | --help
   main.py -v | --version
 
 Options:
   -a <host>, --host=<host>  Address to listen on: 0.0.0.0 unless given, 127.0.0.1 with --debug.
   -p <port>, --port=<port>  Port to listen on: 9999 unless given.
-  -d, --debug               Reload on changes of the code; show a crash in the browser on this machine.
+  -d, --debug               Reload on changes of the code; show a crash in the browser on this machine;
+                            hold answers against the response schemas.
   --models=<names>          Models to load, comma-separated: all but the opt-in ones unless given.
   -h, --help                Show this text.
   -v, --version             Show the version.
 
-This is Flask's own server, for one's own machine; bin/start.sh runs the service under gunicorn.
+`main.py new SentimentModel` writes the files of a new model and mounts it. Without `new`, this is
+Flask's own server, for one's own machine; bin/start.sh runs the service under gunicorn.
 """
 
 from collections.abc import Iterable
@@ -40,7 +43,7 @@ MODELS = [
 """What is served: a line for each model, mounted at /v1/<name>."""
 
 
-def create_app(models: Iterable[str] = ()) -> 'Flask':
+def create_app(models: Iterable[str] = (), check_answers: bool = False) -> 'Flask':
     """The WSGI application, with the models chosen by name (else by the settings) mounted and loaded.
 
     Raises SettingError for a setting that cannot be used, an unknown model among them, and BadSchema. Where a
@@ -54,6 +57,7 @@ def create_app(models: Iterable[str] = ()) -> 'Flask':
 
     settings = load_settings(ServiceSettings, 'model_serving')
     app, api = build_service(settings)
+    api.check_answers = check_answers or settings.check_answers
     for resource, urls, endpoint in SERVICE:
         api.add_resource(resource, *urls, endpoint=endpoint)
     required = settings.require_all_models
@@ -126,11 +130,16 @@ def main() -> None:
     from model_serving import __version__
 
     arguments = docopt(__doc__, version=__version__)  # Ends here for --help, --version and a wrong usage.
+    if arguments['new']:
+        from model_serving.utils.scaffold_utils import scaffold
+
+        scaffold(arguments['<Model>'])
+        return
     from model_serving.utils.server_utils import serve
     from model_serving.utils.settings_utils import names
 
     serve(
-        lambda: create_app(names(arguments['--models'] or '')),
+        lambda: create_app(names(arguments['--models'] or ''), check_answers=arguments['--debug']),
         host=arguments['--host'],
         port=arguments['--port'],
         debug=arguments['--debug'],

@@ -1,12 +1,21 @@
 #!/bin/sh
 # Check everything: format, lint, types, import contract, tests. Installs what that takes first.
-# --torch  also installs PyTorch and runs its tests.
+# --torch    also installs PyTorch and Hugging Face's transformers, and runs their tests.
+# PATH ...   runs just these files or folders of tests/, and no checks.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
+case ${1-} in
+  tests/*)
+    make_environment "$root/.venv-test" requirements-dev.txt
+    cd "$root"
+    exec .venv-test/bin/python -m pytest "$@"
+    ;;
+esac
+
 torch=
 for argument; do
-  case $argument in --torch) torch=yes ;; *) fail "unknown argument $argument; the only one is --torch" ;; esac
+  case $argument in --torch) torch=yes ;; *) fail "unknown argument $argument; give --torch, or paths such as tests/models" ;; esac
 done
 
 # Programs from outside Python: the Debian package has the name of the command.
@@ -24,7 +33,7 @@ playwright --version >/dev/null 2>&1 || install_packages libatomic1
 selected='not torch'
 export UNCOVERED='model_serving/*/co2_model*'
 if [ -n "$torch" ]; then
-  python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+  python -m pip install --quiet --disable-pip-version-check -r requirements-dev-torch.txt
   selected='' UNCOVERED=''
 fi
 

@@ -3,8 +3,11 @@
 
 const TIMEOUT_MS = 10000;
 
-/** POST `body` as JSON to `path`, such as 'v1/XXXModel'. Returns jQuery's request, which can be aborted. */
-function callModel(path, body) {
+/**
+ * POST `body` as JSON to `path`, such as 'v1/XXXModel', and wait so long for an answer; 0 is for ever.
+ * Returns jQuery's request, which can be aborted.
+ */
+function callModel(path, body, timeout = TIMEOUT_MS) {
   return $.ajax({
     method: 'POST',
     url: path,
@@ -12,7 +15,7 @@ function callModel(path, body) {
     data: JSON.stringify(body),
     // Said outright, so that jQuery never guesses an answer to be a script and runs it.
     dataType: 'json',
-    timeout: TIMEOUT_MS,
+    timeout,
   });
 }
 

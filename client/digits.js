@@ -12,8 +12,11 @@ let strokes = []; // Each a list of [x, y] on the pad.
 let drawingPointer = null; // The pointer that draws now; others (a palm, a second finger) do not.
 let pause; // Timer that asks the model.
 let request; // The one in flight.
+let ask; // Sends cells to the model.
 
-function startDigits() {
+/** Begin; `send` returns jQuery's request for the digit in 64 cells. */
+function startDigits(send = askModel) {
+  ask = send;
   for (let cell = 0; cell < CELLS * CELLS; cell += 1) {
     $('<span>').appendTo('#cells');
   }
@@ -134,10 +137,14 @@ function distance(x, y, [startX, startY], [endX, endY]) {
 
 // Asking the model
 
+function askModel(cells) {
+  return callModel('v1/DigitsModel', {instances: [cells]});
+}
+
 function predict() {
   forgetRequest();
   $('#progress').prop('hidden', false);
-  request = callModel('v1/DigitsModel', {instances: [countInk(strokes)]})
+  request = ask(countInk(strokes))
     .done((answer) => showPrediction(answer.predictions[0]))
     .fail(showFailure)
     .always(() => $('#progress').prop('hidden', true));

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.service_process import running_service
+
+# For every application that a test makes, and every service that one starts.
+os.environ['MODEL_SERVING_CHECK_ANSWERS'] = 'true'
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,4 @@
-"""The reference model: the one to copy."""
+"""XXX Model: the reference, the one to copy."""
 
 import logging
 

@@ -53,11 +53,23 @@ co2_model_schema: dict[str, Any] = {
     'examples': [{'instances': [{'history': MAUNA_LOA_1999_TO_2001}]}],
 }
 
+months = {'type': 'array', 'items': {'type': 'number'}, 'minItems': 12, 'maxItems': 12}
+co2_model_response: dict[str, Any] = {
+    'type': 'object',
+    'properties': {
+        'predictions': {
+            'type': 'array',
+            'items': {'type': 'object', 'properties': {'ppm': months}, 'required': ['ppm']},
+        },
+    },
+    'required': ['predictions'],
+}
+
 
 class CO2ModelResource(Resource):
     """Forecasts carbon dioxide."""
 
-    @validate_json(co2_model_schema)
+    @validate_json(co2_model_schema, response=co2_model_response)
     def post(self) -> Any:
         """Forecast the year after each history."""
         json = request.json

@@ -50,6 +50,25 @@ digits_model_schema: dict[str, Any] = {
     'examples': [{'instances': [HANDWRITTEN_SEVEN]}],
 }
 
+probability = {'type': 'number', 'minimum': 0, 'maximum': 1}
+digits_model_response: dict[str, Any] = {
+    'type': 'object',
+    'properties': {
+        'predictions': {
+            'type': 'array',
+            'items': {
+                'type': 'object',
+                'properties': {
+                    'label': {'type': 'integer', 'minimum': 0, 'maximum': 9},
+                    'probabilities': {'type': 'array', 'items': probability, 'minItems': 10, 'maxItems': 10},
+                },
+                'required': ['label', 'probabilities'],
+            },
+        },
+    },
+    'required': ['predictions'],
+}
+
 
 class DigitsModelResource(Resource):
     """Reads handwritten digits."""
@@ -60,7 +79,7 @@ class DigitsModelResource(Resource):
         call=digits_model_instance.predict,
     )
 
-    @validate_json(digits_model_schema, arrays=True)
+    @validate_json(digits_model_schema, arrays=True, response=digits_model_response)
     def post(self) -> Any:
         """Read the digit of each image."""
         json = request.json

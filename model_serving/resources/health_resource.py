@@ -1,6 +1,6 @@
 """GET /health/live and /health/ready: for whatever starts the service, restarts it and sends it clients."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import current_app
 from flask_restful import Resource
@@ -16,6 +16,9 @@ class LiveResource(Resource):
     """Whether the process answers. It looks at no model, and waits for none."""
 
     quick = True
+    answers: ClassVar[dict[str, Any]] = {
+        'application/json': {'type': 'object', 'properties': {'live': {'const': True}}, 'required': ['live']}
+    }
 
     def get(self) -> Any:
         """Say yes."""
@@ -26,6 +29,16 @@ class ReadyResource(Resource):
     """Whether every model has loaded and has answered the example of its schema, in this worker."""
 
     quick = True
+    answers: ClassVar[dict[str, Any]] = {
+        'application/json': {
+            'type': 'object',
+            'properties': {
+                'ready': {'const': True},
+                'models': {'type': 'array', 'items': {'type': 'object', 'required': ['name', 'state']}},
+            },
+            'required': ['ready', 'models'],
+        }
+    }
 
     def get(self) -> Any:
         """200 if all are ready; else 503, with the reason for each that is not."""

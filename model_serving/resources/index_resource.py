@@ -1,8 +1,8 @@
-"""GET /: what is served here, as JSON for a program and as a page for a browser."""
+"""GET /: what is served here, as JSON for a program and as a console for a browser."""
 
 import json
 import shlex
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Response, current_app, make_response, render_template, request
 from flask_restful import Resource
@@ -13,9 +13,34 @@ from model_serving.utils.catalogue_utils import MountedModel, mounted_models
 PAGES = {'XXXModel': 'client/xxx-model-ajax-client.html', 'DigitsModel': 'client/digits.html'}
 """The page of the client folder that shows a model, where there is one."""
 
+CONSOLE_HEADERS = {
+    'Vary': 'Accept',
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+"""The console runs no script and loads nothing but the files of the client folder."""
+
 
 class IndexResource(Resource):
     """Lists the mounted models."""
+
+    answers: ClassVar[dict[str, Any]] = {
+        'application/json': {
+            'type': 'object',
+            'properties': {
+                'name': {'type': 'string'},
+                'version': {'type': 'string'},
+                'models': {
+                    'type': 'array',
+                    'items': {'type': 'object', 'required': ['name', 'method', 'url', 'schema']},
+                },
+            },
+            'required': ['name', 'version', 'models'],
+        },
+        'text/html': {'type': 'string'},
+    }
 
     def get(self) -> Any:
         """The models, their URLs, schemas, examples and pages."""
@@ -27,7 +52,13 @@ class IndexResource(Resource):
 
 
 def _describe(model: MountedModel) -> dict[str, Any]:
-    described = {'name': model.name, 'method': 'POST', 'url': model.url, 'schema': model.schema}
+    described = {
+        'name': model.name,
+        'description': model.description,
+        'method': 'POST',
+        'url': model.url,
+        'schema': model.schema,
+    }
     if model.failure is not None:
         described['failure'] = model.failure
     if model.name in PAGES:
@@ -39,7 +70,7 @@ def _page(models: list[MountedModel]) -> Response:
     curls = {model.name: _curl(model) for model in models}
     page = render_template('index.html', models=models, pages=PAGES, curls=curls, version=__version__)
     response = make_response(page)
-    response.headers['Vary'] = 'Accept'
+    response.headers.update(CONSOLE_HEADERS)
     return response
 
 

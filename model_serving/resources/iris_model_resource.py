@@ -60,6 +60,25 @@ iris_model_schema: dict[str, Any] = {
     ],
 }
 
+probability = {'type': 'number', 'minimum': 0, 'maximum': 1}
+iris_model_response: dict[str, Any] = {
+    'type': 'object',
+    'properties': {
+        'predictions': {
+            'type': 'array',
+            'items': {
+                'type': 'object',
+                'properties': {
+                    'label': {'enum': iris_model_instance.species},
+                    'probabilities': {'type': 'object', 'additionalProperties': probability},
+                },
+                'required': ['label', 'probabilities'],
+            },
+        },
+    },
+    'required': ['predictions'],
+}
+
 
 class IrisModelResource(Resource):
     """Tells species of iris apart."""
@@ -70,7 +89,7 @@ class IrisModelResource(Resource):
         call=iris_model_instance.predict,
     )
 
-    @validate_json(iris_model_schema)
+    @validate_json(iris_model_schema, response=iris_model_response)
     def post(self) -> Any:
         """Tell the species of each flower."""
         json = request.json

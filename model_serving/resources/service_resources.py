@@ -1,5 +1,6 @@
 """What the service has beside its models: each resource, its URLs, and the name of its endpoint."""
 
+from model_serving.resources.docs_resource import DOCS_URLS, DocsResource
 from model_serving.resources.health_resource import LiveResource, ReadyResource
 from model_serving.resources.index_resource import IndexResource
 from model_serving.resources.metrics_resource import MetricsResource
@@ -8,6 +9,7 @@ from model_serving.resources.open_inference_resource import (
     ServerReadyResource,
     ServerResource,
 )
+from model_serving.resources.openapi_resource import OpenAPIResource
 from model_serving.resources.tensorflow_serving_resource import ModelsResource
 from model_serving.resources.warmup_resource import WarmupResource
 
@@ -17,6 +19,8 @@ SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (ReadyResource, ('/health/ready',), 'health_ready'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
     (MetricsResource, ('/metrics',), 'metrics'),
+    (OpenAPIResource, ('/openapi.json',), 'openapi'),
+    (DocsResource, DOCS_URLS, 'docs'),
     (ServerResource, ('/v2', '/v2/'), 'v2'),
     (ServerLiveResource, ('/v2/health/live',), 'v2_live'),
     (ServerReadyResource, ('/v2/health/ready',), 'v2_ready'),

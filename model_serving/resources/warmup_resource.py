@@ -1,6 +1,6 @@
 """GET /_ah/warmup: App Engine's warm-up request, sent before an instance gets traffic."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import current_app
 from flask_restful import Resource
@@ -17,6 +17,14 @@ SHARE_OF_TIME = 0.9
 
 class WarmupResource(Resource):
     """Waits until each model has run once, so that no user waits for what a first call costs."""
+
+    answers: ClassVar[dict[str, Any]] = {
+        'application/json': {
+            'type': 'object',
+            'properties': {'warmed_up': {'type': 'array', 'items': {'type': 'string'}}},
+            'required': ['warmed_up'],
+        }
+    }
 
     def get(self) -> Any:
         """The names of the models that answered the example of their schema.

@@ -1,4 +1,4 @@
-"""POST /v1/XXXModel: the reference resource, the one to copy."""
+"""POST /v1/XXXModel: the reference, the one to copy."""
 
 from typing import Any
 
@@ -17,12 +17,13 @@ xxx_model_schema = {
     'required': ['name'],
     'examples': [{'name': 'Leo'}],
 }
+xxx_model_response = {'type': 'object', 'properties': {'result': {'type': 'string'}}, 'required': ['result']}
 
 
 class XXXModelResource(Resource):
     """Greets."""
 
-    @validate_json(xxx_model_schema)
+    @validate_json(xxx_model_schema, response=xxx_model_response)
     def post(self) -> Any:
         """Say hello."""
         json = request.json

@@ -11,6 +11,7 @@ from flask_restful import Api, Resource
 from flask_restful.utils import unpack
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
+from model_serving.utils.answer_utils import checked
 from model_serving.utils.app_utils import JSONResponse
 from model_serving.utils.catalogue_utils import failures
 from model_serving.utils.current_request_utils import current_request
@@ -24,7 +25,12 @@ from model_serving.utils.readiness_utils import refuse_failed
 
 
 class JSONApi(Api):  # type: ignore[misc]
-    """Flask-RESTful's Api with the service's JSON, and with errors left to Flask's own handlers."""
+    """Flask-RESTful's Api with the service's JSON, and with errors left to Flask's own handlers.
+
+    With `check_answers`, what is mounted from then on has its answers held against its response schemas.
+    """
+
+    check_answers = False
 
     def __init__(self, app: Flask, most_waiting: int) -> None:
         super().__init__(app)
@@ -53,7 +59,7 @@ class JSONApi(Api):  # type: ignore[misc]
             result = gate.call(lambda: method(*args, **kwargs), asked.environ.get(DEADLINE))
             return result if isinstance(result, Response) else self.make_response(*unpack(result))
 
-        return view
+        return checked(view, getattr(resource, 'view_class', None)) if self.check_answers else view
 
     def make_response(self, data: Any, *args: Any, **_options: Any) -> Response:
         """`data` as JSON, whatever the client accepts: the service speaks nothing else."""
@@ -62,11 +68,6 @@ class JSONApi(Api):  # type: ignore[misc]
     def error_router(self, original_handler: Any, *args: Any) -> Any:
         """Send every error through the app's handlers, so that all have one shape."""
         return original_handler(*args)
-
-
-def model_of(endpoint: str) -> str:
-    """The model of an endpoint: that is its name, or what stands before the first dot of it."""
-    return endpoint.partition('.')[0]
 
 
 def _beginning(view_class: type, name: str) -> Callable[[], None]:
@@ -80,6 +81,11 @@ def _beginning(view_class: type, name: str) -> Callable[[], None]:
 
 def nothing() -> None:
     """Do nothing."""
+
+
+def model_of(endpoint: str) -> str:
+    """The model of an endpoint: that is its name, or what stands before the first dot of it."""
+    return endpoint.partition('.')[0]
 
 
 def _short_way(view_class: type) -> dict[str, Callable[..., Any]]:

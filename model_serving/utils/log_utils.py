@@ -61,17 +61,9 @@ def _quoted(path: str) -> str:
     return quote(path.encode('latin-1'), safe='/:')
 
 
-HEALTH_PATHS = frozenset(
-    (
-        '/health/live',
-        '/health/ready',
-        '/_ah/warmup',
-        '/metrics',
-        '/v2/health/live',
-        '/v2/health/ready',
-        '/ping',
-    )
-)
+FREQUENT = ('/health/live', '/health/ready', '/_ah/warmup', '/metrics')
+FREQUENT_ELSEWHERE = ('/v2/health/live', '/v2/health/ready', '/ping')
+HEALTH_PATHS = frozenset((*FREQUENT, *FREQUENT_ELSEWHERE))
 """What is asked for so often, or by the platform alone, that it would drown the rest of the log."""
 
 

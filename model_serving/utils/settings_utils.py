@@ -77,6 +77,9 @@ class ServiceSettings:
     metrics: bool = True
     """Whether GET /metrics shows what was counted."""
 
+    check_answers: bool = False
+    """Whether an answer that breaks its response schema is a crash: for tests."""
+
 
 def load_settings(
     group: type[Settings],

@@ -13,14 +13,18 @@ View = TypeVar('View', bound=Callable[..., Any])
 
 
 def validate_json(
-    schema: dict[str, Any], force: bool = False, arrays: bool = False
+    schema: dict[str, Any],
+    force: bool = False,
+    arrays: bool = False,
+    response: dict[str, Any] | None = None,
 ) -> Callable[[View], View]:
     """Let only requests through whose JSON body is valid under `schema` (draft 2020-12).
 
     What was validated is then at `request.json`. `force=True` reads the body as JSON whatever its
     content type. `arrays=True` turns properties that are lists of numbers into numpy arrays of float64:
-    [n], or [n, m] where they are rows of m numbers each, as `minItems` and `maxItems` say. The schema stays
-    readable as `request_schema` of the decorated function.
+    [n], or [n, m] where they are rows of m numbers each, as `minItems` and `maxItems` say. `response` is
+    the schema of the answers: it documents them, and is checked in tests and with --debug, not in
+    production. Both stay readable, as `request_schema` and `response_schema` of the decorated function.
 
     The view is not called, and raises, for a request with no body or `null` (InvalidInput), with a
     body that is not JSON or breaks the schema (InvalidInput, with the list `errors` of pointers and
@@ -31,10 +35,9 @@ def validate_json(
         raise BadSchema(f'write @validate_json(schema), not @validate_json, above {schema!r}')
 
     def decorate(view: View) -> View:
-        try:
-            compiled = CompiledSchema(schema, arrays)
-        except BadSchema as error:
-            raise BadSchema(f'The schema of {view.__qualname__} in {view.__module__}: {error}') from error
+        compiled = _compile(schema, 'schema', view, arrays)
+        if response is not None:
+            _compile(response, 'response schema', view)
 
         @functools.wraps(view)
         def validated(*args: Any, **kwargs: Any) -> Any:
@@ -44,9 +47,19 @@ def validate_json(
             return view(*args, **kwargs)
 
         validated.request_schema = schema  # type: ignore[attr-defined]
+        validated.response_schema = response  # type: ignore[attr-defined]
         return validated  # type: ignore[return-value]
 
     return decorate
+
+
+def _compile(
+    schema: dict[str, Any], role: str, view: Callable[..., Any], arrays: bool = False
+) -> CompiledSchema:
+    try:
+        return CompiledSchema(schema, arrays)
+    except BadSchema as error:
+        raise BadSchema(f'The {role} of {view.__qualname__} in {view.__module__}: {error}') from error
 
 
 def _read_json(asked: Request, body: bytes, force: bool) -> Any:

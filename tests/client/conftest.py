@@ -26,6 +26,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.client.cards import opened
+from tests.service_process import running_service
+
 HOSTS = {'127.0.0.1', 'localhost'}
 CHROMIUM_OPTIONS = [
     '--no-sandbox',
@@ -136,3 +139,17 @@ def web_site() -> Iterator[Callable[[Path], WebSite]]:
     yield start
     for site in sites:
         site.close()
+
+
+@pytest.fixture(scope='session')
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a service of the models in `served.py`."""
+    log = tmp_path_factory.mktemp('console') / 'service.log'
+    with running_service(log, application='tests.client.served:app') as url:
+        yield url
+
+
+@pytest.fixture
+def console(page: Page, models: str) -> Page:
+    """The console of these models, with its forms."""
+    return opened(page, models)

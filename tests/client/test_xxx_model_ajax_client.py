@@ -246,6 +246,6 @@ def test_a_copy_on_another_web_site_calls_the_service_across_origins(
     expect(page.locator('#error')).to_have_text(response.value.json()['message'])
 
 
-@pytest.mark.parametrize('path', [*CLIENT.glob('*.html'), *CLIENT.glob('*.js')], ids=lambda path: path.name)
+@pytest.mark.parametrize('path', [*CLIENT.glob('*.html'), *CLIENT.rglob('*.js')], ids=lambda path: path.name)
 def test_no_page_looks_at_its_own_address(path: Path) -> None:
     assert not re.search(r'\blocation\b|document\.URL|document\.referrer', path.read_text('utf-8'))

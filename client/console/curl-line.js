@@ -1,0 +1,17 @@
+// The line that does in a terminal what the form does.
+
+const MOST_IN_A_LINE = 100000; // Characters; Linux takes no argument of more than 128 KiB.
+
+/** A command for the shell that posts `body`, a JSON text, to `url`. */
+export function curlLine(url, body) {
+  const call = `curl ${quote(url)} -H 'Content-Type: application/json'`;
+  if (new TextEncoder().encode(body).length <= MOST_IN_A_LINE) {
+    return `${call} -d ${quote(body)}`;
+  }
+  return `${call} --data-binary @- <<'END'\n${body}\nEND`;
+}
+
+/** `text` as one word of a POSIX shell. */
+export function quote(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
+}

@@ -1,0 +1,180 @@
+// The card of a model: its form, what it answers, and the same with curl.
+import {answerView} from './answer-view.js';
+import {copyButton} from './copy-button.js';
+import {curlLine} from './curl-line.js';
+import {addError, clearErrors} from './entry.js';
+import {makeForm} from './form.js';
+import {showViolations} from './violations.js';
+
+const TICK_MS = 100;
+
+/** Makes the card of `model` in the page, a `section`, one to work with. */
+export class ModelCard {
+  constructor(section, model) {
+    this.model = model;
+    this.section = $(section);
+    this.fields = fieldsOf(model);
+    this.error = $('<p class="panel error" tabindex="-1">');
+    this.progress = $('<div class="progress" role="progressbar" aria-label="Waiting for the answer" hidden>');
+    this.sender = $('<button class="button">').text('Send');
+    this.canceller = $('<button class="button outlined" type="button" hidden>').text('Cancel');
+    this.restorer = $('<button class="button outlined" type="button">').text('Reset');
+    this.answer = answerView(model.name);
+    this.code = this.section.find('.curl code');
+    this.copier = copyButton('Copy', () => this.code.text());
+    this.build();
+    this.showCurl();
+  }
+
+  build() {
+    const actions = $('<div class="actions">').append(this.sender, this.canceller, this.restorer);
+    this.form = $('<form class="model-form" novalidate>').attr('aria-labelledby', this.model.name);
+    this.form.append($('<div role="alert">').append(this.error), this.fields.element, actions);
+    this.section.find('.curl').prop('hidden', false).before(this.form, this.answer.element, this.curlHead());
+    this.section.prepend(this.progress);
+    this.form.on('submit', (event) => {
+      event.preventDefault();
+      this.send();
+    });
+    this.form.on('input change', (event) => this.changed(event.target));
+    this.canceller.on('click', () => this.cancel());
+    this.restorer.on('click', () => this.restore());
+  }
+
+  curlHead() {
+    return $('<div class="row curl-head">').append($('<h3>').text('The same with curl'), this.copier);
+  }
+
+  /** The value of the form, and what is wrong with it. */
+  read() {
+    const problems = [];
+    const value = this.fields.read(problems);
+    return {value, problems};
+  }
+
+  /** Fill the form in with `value`. */
+  set(value) {
+    this.fields.set(value);
+    this.forget();
+    this.showCurl();
+  }
+
+  restore() {
+    const fields = fieldsOf(this.model);
+    this.fields.element.replaceWith(fields.element);
+    this.fields = fields;
+    this.forget();
+    this.showCurl();
+    this.onChange?.(this.read().value);
+  }
+
+  forget() {
+    clearErrors(this.form);
+    this.error.text('');
+    this.answer.clear();
+  }
+
+  changed(target) {
+    // The JSON editor looks after its own errors.
+    if (!$(target).is('.json')) {
+      const place = $(target).closest('.entry, fieldset');
+      place.children('.field-error').text('');
+      $(target).removeAttr('aria-invalid');
+    }
+    this.showCurl();
+    this.onChange?.(this.read().value);
+  }
+
+  showCurl() {
+    const {value, problems} = this.read();
+    const url = new URL(this.model.url.slice(1), document.baseURI).href;
+    const line = problems.length === 0 && curlLine(url, JSON.stringify(value));
+    this.code.text(line || `Not ready to be sent: ${problems[0].message}`);
+    this.copier.prop('disabled', !line);
+  }
+
+  /** Send what the form says. Returns jQuery's request; undefined where the form is wrong, or waits. */
+  send() {
+    if (this.request) {
+      return undefined;
+    }
+    this.forget();
+    const {value, problems} = this.read();
+    if (problems.length > 0) {
+      problems.forEach(({field, message}) => addError(field, message));
+      this.refuse('Nothing was sent: see the marked fields.', problems.map(({field}) => field));
+      return undefined;
+    }
+    this.begin();
+    this.request = callModel(this.model.url.slice(1), value, 0);
+    return this.request
+      .always(() => this.end())
+      .done((answer, reason, request) => this.answer.show(request, this.elapsed()))
+      .fail((request, reason) => this.fail(request, reason))
+      .done((answer) => this.onAnswer?.(answer));
+  }
+
+  begin() {
+    this.started = performance.now();
+    this.answer.begin();
+    this.timer = setInterval(() => this.answer.waiting(this.elapsed()), TICK_MS);
+    this.showWaiting(true);
+  }
+
+  end() {
+    clearInterval(this.timer);
+    this.request = undefined;
+    this.showWaiting(false);
+  }
+
+  elapsed() {
+    return performance.now() - this.started;
+  }
+
+  /** A button that goes takes the focus with it: give it to the one that comes. */
+  showWaiting(isWaiting) {
+    const [going, coming] = isWaiting ? [this.sender, this.canceller] : [this.canceller, this.sender];
+    const hadFocus = going.is(document.activeElement);
+    this.progress.prop('hidden', !isWaiting);
+    this.canceller.prop('hidden', !isWaiting);
+    this.sender.prop('hidden', isWaiting);
+    if (hadFocus) {
+      coming.trigger('focus');
+    }
+  }
+
+  fail(request, reason) {
+    if (reason === 'abort') {
+      this.answer.cancelled(this.elapsed());
+      return;
+    }
+    this.answer.show(request, this.elapsed());
+    const fields = request.status === 400 ? showViolations(this.fields, request.responseJSON ?? {}) : [];
+    this.refuse(failureMessage(request, reason), fields);
+  }
+
+  refuse(message, fields) {
+    this.error.text(message);
+    const controls = fields.map(({control}) => (control.is('fieldset') ? control.find(FOCUSABLE) : control));
+    const [first = this.error] = controls.filter((control) => control.length > 0);
+    first.first().trigger('focus');
+  }
+
+  /** Forget the request that is in flight. */
+  cancel() {
+    this.request?.abort();
+  }
+}
+
+const FOCUSABLE = 'input, select, textarea, button';
+
+/** The form of a model; one editor of JSON for a schema that no form can be made of. */
+function fieldsOf({schema}) {
+  const [example] = schema.examples ?? [];
+  try {
+    return makeForm(schema, example);
+  } catch (error) {
+    console.warn(error);
+    return makeForm({}, example);
+  }
+}

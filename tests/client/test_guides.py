@@ -1,0 +1,80 @@
+"""The JavaScript of docs/guides, in a real Chromium."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.guides.guide import Followed, followed, text_of
+
+PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4v5QBAARLAaU/Dnq2AAAAAElFTkSuQmCC'
+
+
+@pytest.fixture(scope='module')
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    with followed('streaming.md', tmp_path_factory.mktemp('story')) as result:
+        yield result
+
+
+def run(page: Page, url: str, script: str) -> object:
+    """What the script returns, in a page of the service."""
+    page.goto(f'{url}/client/xxx-model-ajax-client.html')
+    return page.evaluate(f'async () => {{ {script} }}')
+
+
+def test_fetch_of_calling_gets_an_answer_and_the_words_of_a_refusal(page: Page, service: str) -> None:
+    code = text_of('calling.md', 'js').replace('http://127.0.0.1:9999', service)
+    assert run(page, service, f'{code}; return predictions[0].label;') == 'setosa'
+    wrong = "return await call('IrisModel', {instances: []}).catch((error) => error.message);"
+    assert run(page, service, f'{code}; {wrong}') == '400: [] should be non-empty'
+
+
+def test_fetch_reads_a_stream_event_by_event(page: Page, story: Followed) -> None:
+    heard = run(
+        page,
+        story.url,
+        text_of('streaming.md', 'js')
+        + "const heard = []; await listen('/v1/StoryModel', {start: 'sang', most: 3}, "
+        '(name, data) => heard.push([name, data.word])); return heard;',
+    )
+    assert [name for name, _ in heard] == ['message', 'message', 'message', 'done']
+    assert [word for _, word in heard][:2] == ['to', 'the']
+
+
+@pytest.mark.parametrize(
+    ('answer', 'outcome'),
+    [
+        ('event: message\ndata: {"word":"a"}\n\n', 'a; The stream broke off'),
+        ('event: message\ndata: {"word":"a"}\n\nevent: error\ndata: {"message":"no"}\n\n', 'a,no; ended'),
+        ('event: message\ndata: {"word":"x\\ny"}\n\nevent: done\ndata: {}\n\n', 'x\ny,; ended'),
+    ],
+)
+def test_fetch_knows_how_a_stream_ends(page: Page, service: str, answer: str, outcome: str) -> None:
+    page.route('**/v1/StoryModel', lambda route: route.fulfill(body=answer, content_type='text/event-stream'))
+    script = (
+        text_of('streaming.md', 'js')
+        + "const heard = []; const hear = (name, data) => heard.push(data.word ?? data.message ?? '');"
+        + "const end = await listen('/v1/StoryModel', {}, hear).then(() => 'ended', (no) => no.message);"
+        + "return heard.join() + '; ' + end;"
+    )
+    assert run(page, service, script) == outcome
+
+
+def test_fetch_of_a_stream_throws_the_words_of_a_refusal(page: Page, story: Followed) -> None:
+    script = (
+        "return await listen('/v1/StoryModel', {start: 'zebra'}, () => 0).catch((error) => error.message);"
+    )
+    told = run(page, story.url, text_of('streaming.md', 'js') + script)
+    assert str(told).startswith("No story begins with 'zebra'; try and, bird,")
+
+
+def test_chosen_file_becomes_base64(page: Page, service: str, tmp_path: Path) -> None:
+    (tmp_path / 'pixel.png').write_bytes(base64.b64decode(PIXEL))
+    page.goto(f'{service}/client/xxx-model-ajax-client.html')
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input type=file id=chosen>')")
+    page.locator('#chosen').set_input_files(tmp_path / 'pixel.png')
+    code = text_of('image-upload.md', 'js')
+    script = f"async () => {{ {code} return await asBase64(document.querySelector('#chosen').files[0]); }}"
+    assert page.evaluate(script) == PIXEL

@@ -1,0 +1,48 @@
+"""/openapi.json held against the live service: every answer is one that the document knows."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.service_process import ROOT, running_service
+
+SECONDS = 120
+
+
+@pytest.fixture(scope='module')
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service of its own: thousands of requests would drown the log that other tests read."""
+    log: Path = tmp_path_factory.mktemp('openapi') / 'service.log'
+    with running_service(log) as url:
+        yield url
+    assert 'Traceback' not in log.read_text()
+
+
+def test_document_is_valid_openapi(described: str) -> None:
+    with urllib.request.urlopen(f'{described}/openapi.json') as response:
+        OpenAPIV31SpecValidator(json.load(response)).validate()
+
+
+def test_service_does_what_the_document_says(described: str, tmp_path: Path) -> None:
+    """Schemathesis makes good and bad requests from the document, with all its checks and phases."""
+    command = [
+        sys.executable,
+        '-m',
+        'schemathesis.cli',
+        '--config-file',
+        str(ROOT / 'tests/contract/schemathesis.toml'),
+    ]
+    done = subprocess.run(
+        [*command, 'run', f'{described}/openapi.json'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
