@@ -12,9 +12,9 @@ import pytest
 
 from model_serving.utils.scaffold_utils import with_mount
 from tests.guides.guide import FOLDER, blocks_of, followed, shell, text_of, write_files
+from tests.project_copy import copy_of_project, run_in
 from tests.raw_http import post
 from tests.service_process import ROOT
-from tests.whole_copy import copy_of_project, run_in
 
 TORCH = pytest.mark.torch
 PAGES = {
