@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from model_serving.utils.scaffold_utils import ScaffoldError, files_of, new_model, next_steps, with_mount
+from tests.project_copy import copy_of_project, run_in
 from tests.raw_http import post, send
 from tests.service_process import ROOT, running_service
-from tests.whole_copy import copy_of_project, run_in
 
 NAME = 'SentimentModel'
 FILES = list(files_of(NAME))

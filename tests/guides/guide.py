@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.project_copy import copy_of_project, link_environments
 from tests.service_process import ROOT, free_port
-from tests.whole_copy import copy_of_project, link_environments
 
 FOLDER = ROOT / 'docs' / 'guides'
 BLOCK = re.compile(r'^(?P<before>.*?)^```(?P<language>\w+)\n(?P<text>.*?)^```$', re.DOTALL | re.MULTILINE)
