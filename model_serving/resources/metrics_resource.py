@@ -1,5 +1,7 @@
 """GET /metrics: what Prometheus reads."""
 
+from typing import Any, ClassVar
+
 from flask import Response, abort, current_app, request
 from flask_restful import Resource
 
@@ -8,6 +10,11 @@ from model_serving.utils.exposition_utils import exposition
 
 class MetricsResource(Resource):
     """Shows the metrics of all workers."""
+
+    answers: ClassVar[dict[str, Any]] = {
+        'text/plain': {'type': 'string'},
+        'application/openmetrics-text': {'type': 'string'},
+    }
 
     def get(self) -> Response:
         """The metrics; 404 where the setting `metrics` is off."""
