@@ -25,6 +25,8 @@ from tests.deployment.app_engine_process import (
 )
 from tests.deployment.google_cloud_sdk import GoogleCloudSDK, gcloud, run_in_sdk
 from tests.deployment.upload_set import app_yaml, copy, project_files, upload_set
+from tests.exposed_metrics import GET
+from tests.raw_http import send
 from tests.service_process import ROOT
 
 INSTANCE_MIB = {'F1': 384, 'F2': 768, 'F4': 1536, 'F4_1G': 3072}
@@ -157,6 +159,10 @@ def test_deployed_models_answer(deployed: Running) -> None:
 def test_deployed_service_answers_the_warm_up_request(deployed: Running) -> None:
     names = [mount.name for mount in MODELS if not mount.opt_in]
     assert call(f'{deployed.url}/_ah/warmup') == (200, {'warmed_up': names})
+
+
+def test_deployed_service_counts_where_it_cannot_write(deployed: Running) -> None:
+    assert 'model_serving_requests_total{model="DigitsModel"' in send(deployed.url, GET).body.decode()
 
 
 def test_deployed_service_refuses_a_body_over_its_limit(deployed: Running) -> None:
