@@ -20,7 +20,7 @@ MAIN = (ROOT / 'main.py').read_text()
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy with a new model, and another whose name is an acronym."""
     copy = copy_of_project(tmp_path_factory.mktemp('new'))
-    for name in (NAME, 'NERModel', 'ARatherLongNameForAModelsModel'):
+    for name in (NAME, 'NERModel', 'ARatherLongNameForMeModel'):
         written = new(copy, name)
         assert (written.returncode, written.stderr) == (0, '')
     return copy
@@ -66,6 +66,12 @@ def test_new_model_answers_under_gunicorn(copy: Path, tmp_path: Path) -> None:
         assert [model['name'] for model in index['models']] == chosen.split(',')
         warmed = send(url, b'GET /_ah/warmup HTTP/1.1\r\nHost: x\r\n\r\n').json
         assert warmed == {'warmed_up': chosen.split(',')}
+        described = send(url, b'GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n').json
+        assert f'/v1/{NAME}' in described['paths']
+        page = send(url, b'GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n').body.decode()
+        assert f'/v1/{NAME}' in page
+        counted = send(url, b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n').body.decode()
+        assert f'model="{NAME}"' in counted
         health = send(url, b'GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n')
         assert (health.status, [model['name'] for model in health.json['models']]) == (200, chosen.split(','))
     assert '[SentimentModel] - Initializing Sentiment Model ...' in (tmp_path / 'log').read_text()

@@ -17,7 +17,11 @@ xxx_model_schema = {
     'required': ['name'],
     'examples': [{'name': 'Leo'}],
 }
-xxx_model_response = {'type': 'object', 'properties': {'result': {'type': 'string'}}, 'required': ['result']}
+xxx_model_response = {
+    'type': 'object',
+    'properties': {'result': {'type': 'string'}},
+    'required': ['result'],
+}
 
 
 class XXXModelResource(Resource):

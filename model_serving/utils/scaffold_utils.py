@@ -25,7 +25,7 @@ REMARK = ': the reference, the one to copy'
 EXAMPLE = '{"name": "Leo"}'
 """What the reference, and so a new model, answers."""
 
-MOST_CHARACTERS = 30
+MOST_CHARACTERS = 31
 LINE_LENGTH = 110
 NAME = re.compile(r'[A-Z][A-Za-z0-9]*Model')
 WORD_START = re.compile(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z](?!\d))')
@@ -66,8 +66,10 @@ def check_name(name: str) -> None:
         raise ScaffoldError(
             f'{name!r} is no name in CamelCase that ends in Model; try: main.py new {suggestion(name)}'
         )
-    if len(name) > MOST_CHARACTERS:
-        raise ScaffoldError(f'{name!r} has {len(name)} characters; keep it to {MOST_CHARACTERS}')
+    if len(snake_case(name)) > MOST_CHARACTERS:
+        raise ScaffoldError(
+            f'{snake_case(name)!r} has {len(snake_case(name))} characters; keep it to {MOST_CHARACTERS}'
+        )
 
 
 def suggestion(text: str) -> str:
@@ -75,7 +77,9 @@ def suggestion(text: str) -> str:
     ascii_text = unicodedata.normalize('NFKD', text).encode('ascii', 'ignore').decode()
     words = re.findall('[A-Za-z0-9]+', re.sub('^[^A-Za-z]+', '', ascii_text))
     joined = ''.join(word[0].upper() + word[1:] for word in words)
-    stem = re.sub('model$', '', joined, flags=re.IGNORECASE)[: MOST_CHARACTERS - len('Model')]
+    stem = re.sub('model$', '', joined, flags=re.IGNORECASE)
+    while len(snake_case(f'{stem}Model')) > MOST_CHARACTERS:
+        stem = stem[:-1]
     return f'{stem or "Sentiment"}Model'
 
 

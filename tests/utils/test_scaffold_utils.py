@@ -27,7 +27,7 @@ from model_serving.utils.scaffold_utils import (
 from tests.service_process import ROOT
 
 MAIN = (ROOT / 'main.py').read_text()
-LONGEST = 'ARatherLongNameForAModelsModel'
+LONGEST = 'ARatherLongNameForMeModel'
 
 FILE_NAMES = {
     'XXXModel': 'xxx_model',
@@ -99,9 +99,10 @@ def test_a_suggestion_is_always_a_name(text: str) -> None:
 
 
 def test_a_name_that_makes_lines_too_long_is_refused() -> None:
-    check_name('A' * (MOST_CHARACTERS - 5) + 'Model')
-    with pytest.raises(ScaffoldError, match='has 31 characters; keep it to 30'):
-        check_name('A' * (MOST_CHARACTERS - 4) + 'Model')
+    check_name(LONGEST)
+    with pytest.raises(ScaffoldError, match='has 32 characters; keep it to 31'):
+        check_name(LONGEST.replace('Me', 'Any'))
+    check_name(suggestion(LONGEST.replace('Me', 'Many')))
 
 
 @pytest.mark.parametrize('pattern', FILES)
