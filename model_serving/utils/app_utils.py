@@ -79,7 +79,7 @@ class ServiceApp(Flask):
         except BaseException:
             self.end(asked, 500)
             raise
-        if isinstance(chunks, list):  # What a stream logs belongs to the request, too.
+        if asked.over or isinstance(chunks, list):  # What a stream logs belongs to the request, too.
             current_request.reset(token)
         return chunks
 
@@ -175,6 +175,8 @@ def _watched(chunks: Iterable[Any], asked: CurrentRequest) -> Iterator[Any]:
     except Exception:
         asked.reason = 'crash'
         raise
+    finally:
+        current_request.set(None)
 
 
 class JSONResponse(Response):

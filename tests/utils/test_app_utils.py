@@ -1,10 +1,11 @@
 from typing import Any
 
 import pytest
-from flask import request
+from flask import Response, request, send_file
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from model_serving.utils.app_utils import ServiceApp
+from model_serving.utils.current_request_utils import current_request
 from model_serving.utils.deadline_utils import REFUSAL
 from model_serving.utils.error_utils import Overloaded
 
@@ -63,6 +64,16 @@ def test_refused_request_reaches_no_view(app: ServiceApp) -> None:
     app.register_error_handler(Overloaded, lambda error: (error.message, error.status))
     response = app.test_client().get('/a', environ_overrides={REFUSAL: Overloaded('later', retry_after_s=1)})
     assert (response.status_code, response.text) == (503, 'later')
+
+
+@pytest.mark.parametrize('url', ['/a', '/none', '/stream', '/file'])
+def test_request_is_not_the_current_one_once_it_is_over(app: ServiceApp, url: str) -> None:
+    app.add_url_rule('/stream', view_func=lambda: Response(iter(['a', 'b'])), endpoint='stream')
+    app.add_url_rule('/file', view_func=lambda: send_file(__file__), endpoint='file')
+    client = app.test_client()
+    with client.get(url) as response:
+        response.get_data()
+    assert current_request.get() is None
 
 
 def test_hooks_run_once_there_are_some(app: ServiceApp) -> None:
