@@ -55,3 +55,16 @@ def run_in(
     return subprocess.run(
         [sys.executable, *arguments], cwd=copy, capture_output=True, text=True, timeout=timeout_s, **options
     )  # type: ignore[call-overload, no-any-return]
+
+
+def assert_checks_pass(copy: Path) -> None:
+    """Format, lint, types and the contract of imports hold there."""
+    for command in (
+        ['ruff', 'format', '--check', '.'],
+        ['ruff', 'check', '.'],
+        ['mypy', 'main.py', 'model_serving'],
+    ):
+        ran = run_in(copy, '-m', *command, timeout_s=300)
+        assert ran.returncode == 0, ran.stdout
+    ran = run_in(copy, '-c', 'from importlinter.cli import lint_imports_command as lint; lint()')
+    assert ran.returncode == 0, ran.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model_serving.utils.scaffold_utils import ScaffoldError, files_of, new_model, next_steps, with_mount
-from tests.project_copy import copy_of_project, run_in
+from tests.project_copy import assert_checks_pass, copy_of_project, run_in
 from tests.raw_http import post, send
 from tests.service_process import ROOT, running_service
 
@@ -85,15 +85,7 @@ def test_generated_tests_pass(copy: Path) -> None:
 
 
 def test_generated_files_pass_the_checks(copy: Path) -> None:
-    for command in (
-        ['ruff', 'format', '--check', '.'],
-        ['ruff', 'check', '.'],
-        ['mypy', 'main.py', 'model_serving'],
-    ):
-        ran = run_in(copy, '-m', *command, timeout_s=300)
-        assert ran.returncode == 0, ran.stdout
-    ran = run_in(copy, '-c', 'from importlinter.cli import lint_imports_command as lint; lint()')
-    assert ran.returncode == 0, ran.stdout
+    assert_checks_pass(copy)
 
 
 def test_a_second_time_it_changes_nothing(copy: Path) -> None:

@@ -266,10 +266,10 @@ class Batcher:
             self.answer(batch.calls)
         finally:
             seconds = time.monotonic() - batch.started
-            observe_batch(batch.rows, seconds, [batch.started - call.came for call in batch.calls])
             with self.lock:
                 self.measure(batch.rows, seconds)
                 self.release(batch)
+            observe_batch(batch.rows, seconds, [batch.started - call.came for call in batch.calls])
 
     def answer(self, calls: list[Call]) -> None:
         """Give each call its result; where the method fails, try halves, so that each gets its own error."""

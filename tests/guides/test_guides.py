@@ -12,7 +12,7 @@ import pytest
 
 from model_serving.utils.scaffold_utils import with_mount
 from tests.guides.guide import FOLDER, blocks_of, followed, shell, text_of, write_files
-from tests.project_copy import copy_of_project, run_in
+from tests.project_copy import assert_checks_pass, copy_of_project
 from tests.raw_http import post
 from tests.service_process import ROOT
 
@@ -58,15 +58,7 @@ def test_code_of_the_guides_passes_the_checks(tmp_path: Path) -> None:
         [name] = re.findall(r'main\.py new (\w+)', (FOLDER / page).read_text())
         (copy / 'main.py').write_text(with_mount((copy / 'main.py').read_text(), name))
         assert len(paths) in (4, 5)
-    for command in (
-        ['ruff', 'format', '--check', '.'],
-        ['ruff', 'check', '.'],
-        ['mypy', 'main.py', 'model_serving'],
-    ):
-        ran = run_in(copy, '-m', *command, timeout_s=300)
-        assert ran.returncode == 0, ran.stdout
-    ran = run_in(copy, '-c', 'from importlinter.cli import lint_imports_command as lint; lint()')
-    assert ran.returncode == 0, ran.stdout
+    assert_checks_pass(copy)
 
 
 def test_packages_of_the_guides_are_those_of_the_tests() -> None:
