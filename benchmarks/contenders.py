@@ -13,7 +13,13 @@ WORKERS = 2
 ENDPOINTS = ('hello', 'digits', 'heavy')
 """What is served at once: memory and cold start are of these."""
 
-MODEL_OF = {'hello': 'XXXModel', 'digits': 'DigitLabelsModel', 'heavy': 'HeavyModel', 'image': 'ImageModel'}
+MODEL_OF = {
+    'hello': 'XXXModel',
+    'digits': 'DigitLabelsModel',
+    'heavy': 'HeavyModel',
+    'image': 'ImageModel',
+    'slow': 'SlowModel',
+}
 
 
 class Contender(NamedTuple):

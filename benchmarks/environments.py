@@ -19,9 +19,22 @@ MODELS = FOLDER / 'models'
 SERVICE = FOLDER / 'service'
 
 MOUNTS = """
-    Mount('DigitLabelsModel', 'benchmarks.served.digit_labels_model_resource:DigitLabelsModelResource'),
-    Mount('HeavyModel', 'benchmarks.served.heavy_model_resource:HeavyModelResource'),
-    Mount('ImageModel', 'benchmarks.served.image_model_resource:ImageModelResource'),
+    Mount(
+        'DigitLabelsModel',
+        'benchmarks.served.digit_labels_model_resource:DigitLabelsModelResource',
+        packages=('numpy', 'onnxruntime'),
+    ),
+    Mount(
+        'HeavyModel',
+        'benchmarks.served.heavy_model_resource:HeavyModelResource',
+        packages=('numpy', 'onnxruntime'),
+    ),
+    Mount('SlowModel', 'benchmarks.served.slow_model_resource:SlowModelResource'),
+    Mount(
+        'ImageModel',
+        'benchmarks.served.image_model_resource:ImageModelResource',
+        packages=('numpy',),
+    ),
 """.lstrip('\n')
 
 

@@ -26,7 +26,9 @@ class Load(NamedTuple):
 
 
 LOADS = {
+    'hello-c1': Load('hello', 1),
     'hello': Load('hello', 32),
+    'hello-c256': Load('hello', 256),
     'digits-1': Load('digits-1', 32),
     'digits-32': Load('digits-32', 32),
     'digits-512': Load('digits-512', 32),
@@ -39,7 +41,9 @@ LOADS = {
 }
 
 DESCRIPTIONS = {
+    'hello-c1': 'a greeting, 1 connection',
     'hello': 'a greeting, 32 connections',
+    'hello-c256': 'a greeting, 256 connections',
     'digits-1': '1 row of digits, 32 connections',
     'digits-32': '32 rows of digits, 32 connections',
     'digits-512': '512 rows of digits (141 kB), 32 connections',
@@ -52,7 +56,13 @@ DESCRIPTIONS = {
 }
 
 
-FIRST_QUESTION = {'hello': 'hello', 'digits': 'digits-1', 'heavy': 'heavy', 'image': 'image'}
+FIRST_QUESTION = {
+    'hello': 'hello',
+    'digits': 'digits-1',
+    'heavy': 'heavy',
+    'image': 'image',
+    'slow': 'slow',
+}
 """What each endpoint is asked to see whether it is ready."""
 
 
@@ -72,6 +82,7 @@ def questions() -> dict[str, Question]:
             'digits', fractions.tolist(), models.labels('digits', fractions.astype(numpy.float32))
         ),
         'hello': Question('hello', 'Leo', 'Hello, Leo!'),
+        'slow': Question('slow', 'Leo', 'Hello, Leo!'),
         'heavy': Question('heavy', rows[:1].tolist(), models.labels('heavy', rows[:1])),
         'image': Question('image', base64.b64encode(pixels.tobytes()).decode(), float(pixels.mean())),
     }
@@ -89,13 +100,13 @@ class Plain:
 
     def body(self, endpoint: str, value: Any) -> Any:
         """The body of a request."""
-        return {{'hello': 'name', 'image': 'image'}.get(endpoint, 'instances'): value}
+        return {{'hello': 'name', 'slow': 'name', 'image': 'image'}.get(endpoint, 'instances'): value}
 
     def answer(self, endpoint: str, document: Any) -> Any:
         """What the body of an answer says."""
         if isinstance(document, list):
             return document
-        return document[{'hello': 'result', 'image': 'mean'}.get(endpoint, 'predictions')]
+        return document[{'hello': 'result', 'slow': 'result', 'image': 'mean'}.get(endpoint, 'predictions')]
 
 
 class KServeV1:

@@ -1,28 +1,29 @@
 """The parts of the benchmark: each starts servers, loads them, and records figures."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks import contenders, environments
 from benchmarks.checks import check
-from benchmarks.contenders import ENDPOINTS, MODEL_OF, WORKERS, Contender, serving
+from benchmarks.contenders import ENDPOINTS, WORKERS, Contender, serving
 from benchmarks.loads import FIRST_QUESTION, LOADS, Load, questions
 from benchmarks.processes import Failed, Server, memory_mb, started
+from benchmarks.session import Session
 from benchmarks.wrk import load, measure
-
-if TYPE_CHECKING:
-    from benchmarks.session import Session
 
 CONNECTIONS = (1, 8, 64, 256, 1000)
 CURVE_CONNECTIONS = (1, 4, 16, 64, 256, 1000)
+SLOW_CLIENTS = 16
 CURVE_PEERS = ('fastapi-tuned', 'mosec')
 LONE = ('hello', 'digits-1', 'digits-32', 'digits-512', 'digits-512-long', 'heavy', 'image')
 
 
-def peers(session: 'Session') -> None:
+def peers(session: Session) -> None:
     """Every load on us, as we ship too, and on the peers; memory and start with three models."""
     as_shipped = contenders.ours('ours, as it ships', access_log=True)
     for who, contender in session.rounds_of([*session.ours, as_shipped, *session.peers]):
@@ -38,7 +39,7 @@ def peers(session: 'Session') -> None:
 
 
 def side_by_side(
-    session: 'Session',
+    session: Session,
     who: dict[str, Any],
     contender: Contender,
     endpoints: tuple[str, ...],
@@ -56,10 +57,24 @@ def side_by_side(
             session.record('starts', **who, ready_s=server.ready_s, pss_mb=memory_mb())
 
 
-def lone(session: 'Session') -> None:
+def beside(session: Session) -> None:
+    """A greeting of one client, in one worker, beside 16 clients of a model that computes 20 ms in Python."""
+    for who, contender in session.rounds_of(session.ours):
+        with start(contender, ('hello', 'slow'), 1) as server, ThreadPoolExecutor(1) as pool:
+            for clients in (0, SLOW_CLIENTS):
+                others = (
+                    pool.submit(load, server, Load('slow', clients), session.seconds + 2) if clients else None
+                )
+                figures = measure(server, Load('hello', 1), session.seconds)
+                session.record('beside', **who, clients=clients, **figures._asdict())
+                if others is not None:
+                    others.result()
+
+
+def lone(session: Session) -> None:
     """One client alone, against the same work without a server."""
     for who, contender in session.rounds_of(session.ours):
-        with start(contender, tuple(MODEL_OF)) as server:
+        with start(contender, (*ENDPOINTS, 'image')) as server:
             for name in LONE:
                 direct_ms = in_process(server, name)
                 figures = measure(server, Load(name, 1), session.seconds)
@@ -84,7 +99,25 @@ def in_process(server: Server, name: str) -> float:
     return float(done.stdout)
 
 
-def scaling(session: 'Session') -> None:
+def profile(session: Session) -> None:
+    """Where the time of a greeting goes, stage by stage, in one process."""
+    for who, contender in session.rounds_of(session.ours[:1]):
+        done = subprocess.run(
+            [str(contender.python), str(environments.HERE / 'stages.py')],
+            cwd=contender.folder,
+            env={
+                **os.environ,
+                'PYTHONPATH': str(contender.folder),
+                'MODEL_SERVING_MODELS': 'XXXModel',
+                'MODEL_SERVING_ACCESS_LOG': 'false',
+            },
+            capture_output=True,
+            check=True,
+        )
+        session.record('profile', **who, **json.loads(done.stdout.splitlines()[-1]))
+
+
+def scaling(session: Session) -> None:
     """Workers and connections of ours; then long runs with many connections."""
     for who, contender in session.rounds_of(session.ours[:1]):
         for workers in (1, 2):
@@ -103,7 +136,7 @@ def scaling(session: 'Session') -> None:
                     session.record('soak', contender=contender.name, **cell, **figures._asdict())
 
 
-def curve(session: 'Session') -> None:
+def curve(session: Session) -> None:
     """Throughput and latency against connections, of us and of the two fastest peers."""
     fastest = [peer for peer in session.peers if peer.name in CURVE_PEERS]
     for who, contender in session.rounds_of([*session.ours[:1], *fastest]):
@@ -114,7 +147,7 @@ def curve(session: 'Session') -> None:
                     session.record('curve', **who, load=name, connections=connections, **figures._asdict())
 
 
-def memory(session: 'Session') -> None:
+def memory(session: Session) -> None:
     """Memory of ours with the default models, by workers; cold starts with one model."""
     for who, contender in session.rounds_of(session.ours):
         for workers in (1, 2, 4, 8):
@@ -127,7 +160,7 @@ def memory(session: 'Session') -> None:
                 session.record('cold', **who, model=model, ready_s=server.ready_s, pss_mb=memory_mb())
 
 
-def size(session: 'Session') -> None:
+def size(session: Session) -> None:
     """What the environments take on the disk."""
     pythons = environments.ours() | {peer.name: peer.python for peer in session.peers}
     for name, python in pythons.items():
@@ -141,9 +174,11 @@ def start(
     return started(contender, [questions()[FIRST_QUESTION[endpoint]] for endpoint in endpoints], workers)
 
 
-PARTS: dict[str, Callable[['Session'], None]] = {
+PARTS: dict[str, Callable[[Session], None]] = {
     'peers': peers,
+    'beside': beside,
     'lone': lone,
+    'profile': profile,
     'scaling': scaling,
     'curve': curve,
     'memory': memory,

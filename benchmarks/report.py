@@ -46,7 +46,21 @@ def loads(results: dict[str, Any]) -> str:
         for name in distinct(rows, 'contender')
     ]
     parts = ['## Side by side\n\nRequests/s as a multiple of ours:\n', table(['', *names], overview)]
+    cpu = [[name, *(cpu_ratio(rows, name, load) for load in names)] for name in distinct(rows, 'contender')]
+    parts += [
+        'CPU per request as a multiple of ours: of the medians, and of the minima:\n',
+        table(['', *names], cpu),
+    ]
     return '\n'.join([*parts, *(one_load(rows, load) for load in names)])
+
+
+def cpu_ratio(rows: Rows, contender: str, load: str) -> str:
+    """CPU per request over that of ours: of the medians and, in brackets, of the minima."""
+    theirs, mine = (values(rows, 'cpu_us', contender=who, load=load) for who in (contender, REFERENCE))
+    if not theirs:
+        return '-'
+    middle = statistics.median(theirs) / statistics.median(mine)
+    return f'{middle:.2f}x ({min(theirs) / min(mine):.2f}x)'
 
 
 def one_load(rows: Rows, load: str) -> str:
@@ -147,6 +161,25 @@ def failures(results: dict[str, Any]) -> str:
     return '## Failures\n\n' + '\n'.join(lines) + '\n'
 
 
+def beside(results: dict[str, Any]) -> str:
+    """A greeting beside a model that holds the interpreter."""
+    rows: Rows = results['beside']
+    lines = [
+        [
+            name,
+            str(clients),
+            *(spread(values(rows, key, contender=name, clients=clients)) for key in ('p50_ms', 'p99_ms')),
+        ]
+        for name in distinct(rows, 'contender')
+        for clients in distinct(rows, 'clients')
+    ]
+    return (
+        '## A greeting beside a slow model\n\nOne client asks for greetings, one worker serves, and so '
+        'many other clients ask a model of the same worker, without pause, that computes 20 ms in Python.\n\n'
+        + table(['', 'other clients', 'p50 ms', 'p99 ms'], lines)
+    )
+
+
 def lone(results: dict[str, Any]) -> str:
     """What the server adds for a client that is alone."""
     rows: Rows = results['lone']
@@ -162,6 +195,26 @@ def lone(results: dict[str, Any]) -> str:
         '## One client alone\n\nIn process is parsing, model and writing without HTTP or '
         'validation, in one Python process. digits-512-long has all digits of its fractions (606 kB).\n\n'
         + table(head, lines)
+    )
+
+
+def profile(results: dict[str, Any]) -> str:
+    """Where the time of a greeting goes."""
+    rows: Rows = results['profile']
+    took = {name: min(values(rows, name)) for name in ('parse', 'receive', 'contexts', 'view', 'whole')}
+    lines: list[tuple[str, float]] = [
+        ('parse HTTP, make the WSGI environment', took['parse']),
+        ('the connection, the request and its place in the queue', took['receive'] - took['parse']),
+        ("Flask's contexts, and whether the fast path is open", took['contexts']),
+        ('parse and validate the JSON, the view, the model', took['view'] - took['contexts']),
+        ('hand over, write JSON and response, count', took['whole'] - took['receive'] - took['view']),
+        ('in all', took['whole']),
+    ]
+    return (
+        '## Where the time of a greeting goes\n\nµs of CPU, the least of all rounds, in one thread with warm '
+        'caches and without sockets (`benchmarks/stages.py`). What a greeting costs under load beyond this '
+        'is the system: receiving, sending, and waking threads.\n\n'
+        + table(['', 'µs'], [[name, f'{figure:.1f}'] for name, figure in lines])
     )
 
 
@@ -241,7 +294,9 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     'size': size,
     'memory': memory,
     'cold': cold,
+    'beside': beside,
     'lone': lone,
+    'profile': profile,
     'scaling': scaling,
     'soak': soak,
     'curve': curve,

@@ -8,10 +8,10 @@ Usage:
 Options:
   --peers=<names>   Peers, comma-separated: fastapi-tuned, fastapi, mosec, litserve, bentoml, mlserver, kserve
                     [default: all].
-  --loads=<names>   Loads, comma-separated: hello, digits-1, digits-32, digits-512, heavy-c1, heavy-c8,
-                    heavy-c64, heavy-c256, image, mixed [default: all].
-  --parts=<names>   What to measure, comma-separated: peers, lone, scaling, curve, memory, size
-                    [default: all].
+  --loads=<names>   Loads, comma-separated: hello-c1, hello, hello-c256, digits-1, digits-32, digits-512,
+                    heavy-c1, heavy-c8, heavy-c64, heavy-c256, image, mixed [default: all].
+  --parts=<names>   What to measure, comma-separated: peers, beside, lone, profile, scaling, curve, memory,
+                    size [default: all].
   --rounds=<n>      Rounds; in each, everything compared runs once [default: 5].
   --seconds=<n>     Seconds of load for each figure, whole ones [default: 3].
   --soak=<seconds>  Seconds of the long runs of the part `scaling`; 0: none [default: 60].
@@ -47,9 +47,10 @@ def main() -> None:
         os.execv(python, [str(python), __file__, *sys.argv[1:]])  # noqa: S606  (Itself again.)
     from docopt import docopt
 
+    from benchmarks.parts import PARTS
     from benchmarks.session import Session
 
-    Session(docopt(__doc__)).run()
+    Session(docopt(__doc__), PARTS).run()
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,16 @@ from typing import Any
 from benchmarks import contenders, environments, loads, models, report
 from benchmarks.contenders import Contender
 from benchmarks.environments import FOLDER, ROOT
-from benchmarks.parts import PARTS
 from benchmarks.processes import adopt_orphans
 
 
 class Session:
     """Measures the chosen parts; `results` maps names of figures to what was found, a dict each time."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], parts: dict[str, Callable[['Session'], None]]) -> None:
         self.rounds, self.seconds, self.soak = (int(options[f'--{name}']) for name in NUMBERS)
         self.docs = options['--docs']
-        self.parts = chosen('part', options['--parts'], PARTS)
+        self.parts = [parts[name] for name in chosen('part', options['--parts'], parts)]
         self.loads = chosen('load', options['--loads'], loads.LOADS)
         peers = chosen('peer', options['--peers'], contenders.PEERS)
         environments.copy_service()
@@ -43,7 +42,7 @@ class Session:
         adopt_orphans()
         for part in self.parts:
             try:
-                PARTS[part](self)
+                part(self)
             finally:
                 self.results['about']['end'] = now()
                 (FOLDER / 'results.json').write_text(json.dumps(self.results, indent=1))

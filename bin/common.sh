@@ -1,9 +1,7 @@
-# What the scripts share. Sourced, not run: sets `root` and defines functions.
+# What the scripts share. Sourced, not run: goes to the project's folder, and defines functions.
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)
-pid_file=$root/tmp/model-serving.pid
-log_file=$root/tmp/model-serving.log
-config=$root/conf/gunicorn.conf.py
+cd "$root"
 
 fail() {
   echo "$(basename -- "$0"): $*" >&2
@@ -35,7 +33,7 @@ install_packages() {
 # and brought up to date when the file (or what it includes) changes.
 make_environment() {
   stamp=$1/installed-requirements.txt
-  wanted=$(cd "$root" && cat requirements.txt "$2")
+  wanted=$(cat requirements.txt "$2" && { [ ! -d vendor ] || cksum vendor/*; })
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && "$1/bin/python" -c '' 2>/dev/null; then
     return
   fi
@@ -48,15 +46,9 @@ make_environment() {
       install_packages "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     "$python" -m venv "$1"
   fi
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/$2" ||
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" ||
     fail "$2 could not be installed; see above"
+  # pip takes a wheel of the same version for the same wheel.
+  [ ! -d vendor ] || "$1/bin/python" -m pip install --quiet --force-reinstall --no-deps vendor/*.whl
   printf '%s\n' "$wanted" >"$stamp"
 }
-
-# The pid of this checkout's server, if it runs. A pid that now belongs to another program is not it.
-running_pid() (
-  pid=$(cat "$pid_file" 2>/dev/null) || return 1
-  case $pid in '' | *[!0-9]*) return 1 ;; esac
-  command=$(tr '\0' ' ' <"/proc/$pid/cmdline" || ps -p "$pid" -o command=) 2>/dev/null || return 1
-  case $command in *"$config"*) echo "$pid" ;; *) return 1 ;; esac
-)

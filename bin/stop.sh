@@ -3,16 +3,9 @@
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-if ! pid=$(running_pid); then
-  rm -f "$pid_file"
+if [ ! -x .venv/bin/python ]; then
+  [ ! -e tmp/model-serving.pid ] || fail 'stop it as it was started: there is no .venv here'
   echo 'Not running'
-  exit 0
+  exit
 fi
-kill -TERM "$pid"
-tenths=0
-while running_pid >/dev/null && kill -0 "$pid" 2>/dev/null; do
-  [ $tenths -lt 400 ] || fail "pid $pid has not ended after 40 seconds; see $log_file"
-  sleep 0.1
-  tenths=$((tenths + 1))
-done
-echo "Stopped (pid $pid)"
+exec .venv/bin/python -m model_serving stop

@@ -1,45 +1,106 @@
 #!/bin/sh
-# Check everything: format, lint, types, import contract, tests. Installs what that takes first.
-# --torch    also installs PyTorch and Hugging Face's transformers, and runs their tests.
-# PATH ...   runs just these files or folders of tests/, and no checks.
+# Check everything that Python, curl and git alone can check: format, lint, types, import contract, tests.
+# Installs what that takes into .venv-test first.
+# --all     also runs the tests that need PyTorch, Chromium, Prometheus, or minutes (markers torch, system and
+#           elaborate), runs those of the served service once more with MODEL_SERVING_FAST_PATH=false, and holds
+#           the coverage to its limit. Installs PyTorch into .venv-test, and the programs where it may.
+# PATH ...  runs just these files or folders of tests/, one after the other, and no checks. For tests/models and
+#           tests/resources alone it installs little.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
+# Whether these arguments are tests of models and resources alone.
+are_of_models() {
+  for argument; do
+    case $argument in tests/models* | tests/resources* | -*) ;; *) return 1 ;; esac
+  done
+}
+
+# Whether .venv-test has all that bin/test.sh needs.
+is_complete() {
+  listed=$(cd "$root" && cat requirements.txt requirements-dev.txt)
+  [ "$(cat "$root/.venv-test/installed-requirements.txt" 2>/dev/null)" = "$listed" ]
+}
+
+# Put the programs from outside Python on the PATH; those of Debian have the name of their package.
+find_programs() {
+  PATH=$PATH:$root/tmp/prometheus/usr/bin
+  set --
+  command -v chromium >/dev/null || set -- chromium
+  # Playwright's driver needs it, and no package that was installed depends on it.
+  playwright --version >/dev/null 2>&1 || set -- "$@" libatomic1
+  command -v prometheus >/dev/null || unpack_prometheus 2>/dev/null || set -- "$@" prometheus
+  [ $# = 0 ] || install_packages "$@"
+}
+
+# Installed as a package, Prometheus would serve on this machine from now on.
+unpack_prometheus() (
+  folder=$root/tmp/prometheus
+  rm -rf "$folder" && mkdir -p "$folder" && cd "$folder" || exit
+  apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; } || exit
+  dpkg -x prometheus_*.deb . && rm prometheus_*.deb
+)
+
+# run_tests MARKS ARGUMENT...: run the tests with these marks, in several processes, as most of them wait; then those
+# that need the machine for themselves. $coverage is for the former alone: it takes time.
+run_tests() (
+  marks=$1
+  shift
+  failed=''
+  # Coverage takes time: with more processes beside it, some would be too late for what they test.
+  [ -n "$coverage" ] && processes=3 || processes=4
+  pytest -n "$processes" --dist loadfile -m "not alone and $marks" $coverage "$@" || failed=yes
+  pytest -m "alone and $marks" "$@" || failed=yes
+  [ -z "$failed" ]
+)
+
 case ${1-} in
   tests/*)
-    make_environment "$root/.venv-test" requirements-dev.txt
+    if are_of_models "$@" && ! is_complete; then
+      make_environment "$root/.venv-test" requirements-test.txt
+    else
+      make_environment "$root/.venv-test" requirements-dev.txt
+    fi
     cd "$root"
     exec .venv-test/bin/python -m pytest "$@"
     ;;
 esac
 
-torch=
+all=''
 for argument; do
-  case $argument in --torch) torch=yes ;; *) fail "unknown argument $argument; give --torch, or paths such as tests/models" ;; esac
+  case $argument in
+    --all) all=yes ;;
+    *) fail "unknown argument $argument; give --all, or paths such as tests/models" ;;
+  esac
 done
 
-# Programs from outside Python: the Debian package has the name of the command.
 set --
-for program in chromium curl git prometheus; do
+for program in curl git; do
   command -v "$program" >/dev/null || set -- "$@" "$program"
 done
 [ $# = 0 ] || install_packages "$@"
-
 make_environment "$root/.venv-test" requirements-dev.txt
 cd "$root"
 PATH=$root/.venv-test/bin:$PATH
-# Playwright's driver needs it, and no package that was installed depends on it.
-playwright --version >/dev/null 2>&1 || install_packages libatomic1
-selected='not torch'
-export UNCOVERED='model_serving/*/co2_model*'
-if [ -n "$torch" ]; then
-  python -m pip install --quiet --disable-pip-version-check -r requirements-dev-torch.txt
-  selected='' UNCOVERED=''
-fi
+[ -z "$all" ] || find_programs
 
 echo '== format'; ruff format --check .
 echo '== lint'; ruff check .
 echo '== types'; mypy
 echo '== imports'; lint-imports
 echo '== tests'
-exec pytest --cov --cov-report=term -m "$selected"
+coverage=''
+if [ -z "$all" ]; then
+  run_tests 'not torch and not system and not elaborate'
+  echo 'Not run: tests that need PyTorch, Chromium or Prometheus, or take minutes. bin/test.sh --all runs them too.'
+  exit
+fi
+coverage='--cov --cov-report= --cov-fail-under=0'
+run_tests 'not torch'
+coverage=''
+echo "== tests of the service, by Flask's full dispatch"
+MODEL_SERVING_FAST_PATH=false run_tests 'not torch' tests/contract tests/engine tests/operating tests/protocols
+# Not earlier: scikit-learn imports it wherever it finds it, for seconds.
+echo '== tests with PyTorch'
+python -m pip install --quiet --disable-pip-version-check -r requirements-dev-torch.txt
+pytest -m torch --cov --cov-append --cov-report=term

@@ -1,10 +1,10 @@
-// Calls a model of the service with jQuery. Where the service is, the page says: in its <base href>.
+// Calls a model of the service with jQuery. The page's <base href> is the address of the service.
 'use strict';
 
 const TIMEOUT_MS = 10000;
 
 /**
- * POST `body` as JSON to `path`, such as 'v1/XXXModel', and wait so long for an answer; 0 is for ever.
+ * POST `body` as JSON to `path`, such as 'v1/XXXModel', and wait so long for an answer; 0 waits for ever.
  * Returns jQuery's request, which can be aborted.
  */
 function callModel(path, body, timeout = TIMEOUT_MS) {
@@ -13,13 +13,13 @@ function callModel(path, body, timeout = TIMEOUT_MS) {
     url: path,
     contentType: 'application/json',
     data: JSON.stringify(body),
-    // Said outright, so that jQuery never guesses an answer to be a script and runs it.
+    // Explicit, so that jQuery never takes an answer for a script and runs it.
     dataType: 'json',
     timeout,
   });
 }
 
-/** What went wrong with a failed request, in the service's own words where there are any. */
+/** Why a request failed: the service's message, if there is one. */
 function failureMessage(request, reason) {
   if (reason === 'timeout') {
     return `The service did not answer within ${TIMEOUT_MS / 1000} seconds. Try again.`;

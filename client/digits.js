@@ -1,16 +1,16 @@
-// The digits page: what is drawn becomes 8x8 cells, and DigitsModel says which digit they show.
+// The digits page: a drawing becomes 8x8 cells, and DigitsModel reads the digit.
 'use strict';
 
 const PAD = 300; // The drawing pad's side, as in the page's viewBox.
 const DOTS = 32; // A drawing is fitted into 32x32 dots ...
 const CELLS = 8; // ... of which 8x8 cells count 4x4 each, as in the data that the model was trained on.
 const PEN = 4; // Width of the line in dots.
-const SMALLEST = PAD / 10; // What is drawn smaller is not blown up further: a dot stays a dot.
-const PAUSE_MS = 300; // After a stroke, before the model is asked: the next stroke may follow.
+const SMALLEST = PAD / 10; // Smaller drawings are not enlarged further: a dot stays a dot.
+const PAUSE_MS = 300; // After a stroke, before the model is called: another stroke may follow.
 
 let strokes = []; // Each a list of [x, y] on the pad.
-let drawingPointer = null; // The pointer that draws now; others (a palm, a second finger) do not.
-let pause; // Timer that asks the model.
+let drawingPointer = null; // The pointer that is drawing; others (a palm, a second finger) are ignored.
+let pause; // Timer that calls the model.
 let request; // The one in flight.
 let ask; // Sends cells to the model.
 
@@ -39,7 +39,7 @@ function startStroke(event) {
     return;
   }
   drawingPointer = event.pointerId;
-  this.setPointerCapture(event.pointerId); // The stroke goes on where the pointer leaves the pad.
+  this.setPointerCapture(event.pointerId); // The stroke continues when the pointer leaves the pad.
   forgetRequest();
   const line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline');
   this.append(line);
@@ -68,7 +68,7 @@ function addPoint(event) {
     return;
   }
   stroke.push(point);
-  // A line needs two ends, also where only a dot was made.
+  // A line needs two ends, even for a dot.
   $('#pad polyline').last().attr('points', [stroke[0], ...stroke].join(' '));
   showCells(countInk(strokes));
 }
@@ -120,7 +120,7 @@ function range(numbers) {
   return [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
 }
 
-// Computed and not read back from a canvas: browsers that guard against fingerprinting falsify what is read.
+// Computed rather than read from a canvas, because browsers that resist fingerprinting alter what is read.
 function isInked(x, y, strokes) {
   return strokes.some((stroke) =>
     stroke.some((end, index) => distance(x, y, stroke[Math.max(index - 1, 0)], end) <= PEN / 2));
@@ -135,7 +135,7 @@ function distance(x, y, [startX, startY], [endX, endY]) {
   return Math.hypot(x - startX - place * alongX, y - startY - place * alongY);
 }
 
-// Asking the model
+// Calling the model
 
 function askModel(cells) {
   return callModel('v1/DigitsModel', {instances: [cells]});
@@ -150,13 +150,13 @@ function predict() {
     .always(() => $('#progress').prop('hidden', true));
 }
 
-/** Drop what is about to be asked or answered: the drawing has changed since. */
+/** Drop the pending call or answer: the drawing has changed. */
 function forgetRequest() {
   clearTimeout(pause);
   request?.abort();
 }
 
-// Showing; text from the service is put in as text, never as HTML
+// Showing; text from the service is inserted as text, never as HTML
 
 function showCells(cells) {
   $('#cells span').each((index, cell) => {

@@ -31,7 +31,7 @@ Months: TypeAlias = NDArray[numpy.float32]
 def split() -> tuple[Months, Months]:
     """Monthly means in ppm: 1958-03 to 1991-12 for training, and 1992-01 to 2001-12, held out."""
     weeks = co2.load_pandas().data['co2']
-    # Five months of 526 have no week at all.
+    # Five of 526 months have no data.
     months = weeks.resample('MS').mean().interpolate()
     train = months[months.index < HELD_OUT_FROM]
     return train.to_numpy('float32'), months[len(train) :].to_numpy('float32')
@@ -55,11 +55,11 @@ def rmse(forecast: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 def train() -> CO2Network:
-    """A network fitted to the years before HELD_OUT_FROM, each seen with a little noise on its history."""
+    """A network trained on the years before HELD_OUT_FROM, with a little noise added to each history."""
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     network = CO2Network()
-    # Starts as nearly the naive forecast, and learns where that errs.
+    # Begins close to the naive forecast, and learns its errors.
     nn.init.normal_(network.correction.weight, std=0.02)
     nn.init.zeros_(network.correction.bias)
     histories, years = windows(split()[0])

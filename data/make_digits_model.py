@@ -2,9 +2,9 @@
 
     python -m data.make_digits_model
 
-The classifier is also to recognise digits drawn with a mouse or a finger, so two kinds of rows are added
-to the training rows: the training rows shifted, turned, scaled and thickened, and digits rendered from
-strokes the way a page does it. The held-out rows are scikit-learn's own and are never changed or trained on.
+The classifier should also recognise digits drawn with a mouse or a finger, so two kinds of rows are added to
+the training rows: the training rows shifted, rotated, scaled and thickened, and digits rendered from strokes
+as a page does it. The held-out rows are scikit-learn's own; they are neither changed nor trained on.
 """
 
 import itertools
@@ -183,7 +183,7 @@ def train() -> Pipeline:
     network = MLPClassifier((160, 96), alpha=0.03, batch_size=128, max_iter=EPOCHS, tol=0, random_state=SEED)
     rows, labels = training_rows()
     with warnings.catch_warnings():
-        # The number of epochs is chosen, not a limit that the training ran into.
+        # The number of epochs is a choice, so reaching it is no failure to converge.
         warnings.simplefilter('ignore', ConvergenceWarning)
         network.fit(scaler.transform(rows), labels)
     return make_pipeline(scaler, network)

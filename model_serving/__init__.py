@@ -1,3 +1,6 @@
 """model-serving: each model behind a validated JSON endpoint."""
 
-__version__ = '1.0.0'
+from model_serving.commands.run import run as run
+from model_serving.service.mounts import Mount as Mount
+from model_serving.service.mounts import create_app as create_app
+from model_serving.version import __version__ as __version__

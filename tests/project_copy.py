@@ -4,13 +4,35 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.service_process import ROOT
 
-LEFT_OUT = ('.git', '.venv*', 'tmp', '__pycache__', '.*_cache', '.hypothesis', 'benchmarks')
 END_OF_MODELS = ']\n"""What is served'
+
+
+def project_files(*folders: str) -> list[str]:
+    """Every file, or each in these folders, that is in git or would be after `git add --all`."""
+    listed = git('ls-files', '--cached', '--others', '--exclude-standard', '--', *folders).splitlines()
+    return sorted(name for name in set(listed) if (ROOT / name).is_file())
+
+
+def git(*arguments: str, stdin: str = '') -> str:
+    """What git says of the project."""
+    command = ['git', '-c', 'core.quotePath=off', *arguments]
+    done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=60)
+    # check-ignore exits with 1 when nothing is ignored.
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+def copy_files(names: Iterable[str], target: Path) -> Path:
+    """Copy these files of the project to below `target`."""
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target / name)
+    return target
 
 
 def copy_with_models(place: Path, resources: Mapping[str, str]) -> Path:
@@ -18,8 +40,7 @@ def copy_with_models(place: Path, resources: Mapping[str, str]) -> Path:
 
     That code has to make the class `<name>Resource`.
     """
-    for name in ('conf', 'model_serving', 'client', 'data'):
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns('__pycache__'))
+    copy_files(project_files('conf', 'model_serving', 'client', 'data'), place)
     lines = ''
     for name, code in resources.items():
         module = re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower() + '_resource'
@@ -33,9 +54,7 @@ def copy_with_models(place: Path, resources: Mapping[str, str]) -> Path:
 
 def copy_of_project(folder: Path) -> Path:
     """The project's files below `folder`, in a path with a space."""
-    copy = folder / 'model serving'
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    return copy
+    return copy_files(project_files(), folder / 'model serving')
 
 
 def link_environments(copy: Path) -> None:

@@ -1,9 +1,11 @@
 """Starts the service as it runs in production, under gunicorn, on a free port of this machine."""
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,20 +15,37 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
+LOG_SECONDS = 0.25
+"""After that, at the latest, a line is in the log."""
+
+
+PORTS = 1000
+"""For each of the processes that run tests side by side. Below those that the system hands out itself."""
+FIRST_PORT = 11_000 + PORTS * int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+# Another run of these tests on this machine begins elsewhere.
+_numbers = itertools.count(os.getpid())
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens at, and that is given to nobody else for long."""
+    while True:
+        port = FIRST_PORT + next(_numbers) % PORTS
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(('127.0.0.1', port))
+            return port
 
 
 @contextlib.contextmanager
-def running_service(log: Path, root: Path = ROOT, application: str = '', **environment: str) -> Iterator[str]:
+def running_service(
+    log: Path,
+    root: Path = ROOT,
+    application: str = '',
+    trust: ssl.SSLContext | None = None,
+    **environment: str,
+) -> Iterator[str]:
     """The base URL of a service started with these variables; it is stopped at the end.
 
-    `application` is what is served instead of `main:app`.
+    `application` is what is served instead of `main:app`; `trust` knows the certificate of one with TLS.
     """
     port = free_port()
     settings = {'HOST': '127.0.0.1', 'PORT': str(port), 'WORKERS': '1', **environment}
@@ -40,8 +59,8 @@ def running_service(log: Path, root: Path = ROOT, application: str = '', **envir
             start_new_session=True,
         )
     try:
-        url = f'http://127.0.0.1:{port}'
-        wait_until_it_answers(url, process, log)
+        url = f'{"https" if trust else "http"}://127.0.0.1:{port}'
+        wait_until_it_answers(url, process, log, trust)
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
@@ -52,11 +71,13 @@ def running_service(log: Path, root: Path = ROOT, application: str = '', **envir
             raise
 
 
-def wait_until_it_answers(url: str, process: 'subprocess.Popen[bytes]', log: Path) -> None:
+def wait_until_it_answers(
+    url: str, process: 'subprocess.Popen[bytes]', log: Path, trust: ssl.SSLContext | None = None
+) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError):
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=5, context=trust).close()
             return
         time.sleep(0.05)
     raise AssertionError(f'the service did not start:\n{log.read_text()}')

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from model_serving.utils.cpu_utils import available_cores
+from model_serving.cores import available_cores
+from tests.linux import linux_only
+from tests.project_copy import copy_with_models
 from tests.raw_http import post
-from tests.service_process import ROOT, free_port, running_service
+from tests.service_process import free_port, running_service
 
-pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='Looks at processes through /proc')
+pytestmark = linux_only
 
 PREDICT = {
     'XXXModel': (b'{"name": "Leo"}', 'Hello, Leo!'),
@@ -31,9 +33,7 @@ PREDICT = {
 @pytest.fixture(scope='module')
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose log says which process writes."""
-    copy = tmp_path_factory.mktemp('preload') / 'project'
-    left_out = shutil.ignore_patterns('.*', 'tmp', '__pycache__', 'docs', 'tests', 'benchmarks')
-    shutil.copytree(ROOT, copy, ignore=left_out)
+    copy = copy_with_models(tmp_path_factory.mktemp('preload') / 'project', {})
     conf = copy / 'conf' / 'logging.conf'
     conf.write_text(conf.read_text().replace('format = ', 'format = %(process)d '))
     return copy
@@ -155,6 +155,47 @@ def test_reload_takes_new_code(project: Path, log: Path) -> None:
             model.write_text(old)
 
     assert answers == {b'{"result":"Servus, Leo!"}\n'}
+
+
+BUSY_MAIN = """
+import threading
+import time
+from model_serving.models.xxx_model import XXXModel
+
+threading.Thread(target=time.sleep, args=[600], daemon=True).start()
+
+from docopt import docopt
+"""
+
+
+def test_what_main_imports_and_starts_is_the_workers_own(project: Path, tmp_path: Path, log: Path) -> None:
+    """So it is reloaded, too, and no thread of it is lost by a fork."""
+    copy = tmp_path / 'project'
+    shutil.copytree(project, copy)
+    main, model = copy / 'main.py', copy / 'model_serving' / 'models' / 'xxx_model.py'
+    main.write_text(main.read_text().replace('from docopt import docopt\n', BUSY_MAIN, 1))
+    with running_service(log, copy, WORKERS='2', MODEL_SERVING_MODELS='XXXModel') as url:
+        service = Processes(url, log)
+        service.call_all('XXXModel')
+        before = set(service.workers())
+        model.write_text(model.read_text().replace('Hello, {name}!', 'Servus, {name}!'))
+        os.kill(service.master, signal.SIGHUP)
+        end = time.monotonic() + 60
+        while set(service.workers()) & before and time.monotonic() < end:
+            time.sleep(0.05)
+        answers = {post(url, '/v1/XXXModel', b'{"name": "Leo"}').body for _ in range(8)}
+
+    assert answers == {b'{"result":"Servus, Leo!"}\n'}
+
+
+@pytest.mark.parametrize('hook', ['pre_fork', 'post_fork'])
+def test_hook_that_replaces_ours_is_named(project: Path, tmp_path: Path, hook: str) -> None:
+    copy = tmp_path / 'project'
+    shutil.copytree(project, copy)
+    with (copy / 'conf' / 'gunicorn.conf.py').open('a') as conf:
+        conf.write(f'\n\ndef {hook}(server, worker):\n    pass\n')
+    said = failed_start(copy, MODEL_SERVING_MODELS='XXXModel', WORKERS='1')
+    assert f'{hook} in conf/gunicorn.conf.py has to call that of model_serving.gunicorn_conf' in said
 
 
 def test_models_are_made_once_and_serve_in_each_worker(project: Path, log: Path) -> None:
@@ -279,7 +320,7 @@ class ThreadsModel:
 THREADS_RESOURCE = """
 from flask_restful import Resource
 from model_serving.models.threads_model import ThreadsModel
-from model_serving.utils.validation_utils import validate_json
+from model_serving.schemas.validation import validate_json
 
 threads_model_instance = ThreadsModel()
 
@@ -311,6 +352,7 @@ SHARES = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(('settings', 'share'), SHARES.values(), ids=SHARES)
 def test_worker_gets_its_share_of_eight_cores(
     project_with_threads_model: Path, log: Path, eight_cores: str, settings: dict[str, str], share: int

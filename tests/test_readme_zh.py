@@ -1,4 +1,4 @@
-"""docs/README.zh-CN.md says what README.md says: the same code, links, settings and sections."""
+"""docs/README.zh-CN.md says what README.md says: the same code, links, figures and sections."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def prose(page: Path) -> str:
 
 def links(page: Path) -> list[str]:
     """What the page links to, in order: files by their place in the project."""
-    targets = re.findall(r'\]\(([^)#]+)', prose(page))
+    targets = re.findall(r'(?:\]\(|src=")([^)#"]+)', prose(page))
     others = {ENGLISH.resolve(), CHINESE.resolve()}
     found = [target if ':' in target else str((page.parent / target).resolve()) for target in targets]
     return [
@@ -29,11 +29,13 @@ def test_code_blocks_are_those_of_the_readme() -> None:
     assert CODE.findall(CHINESE.read_text('utf-8')) == CODE.findall(ENGLISH.read_text('utf-8'))
 
 
-def test_sections_and_settings_are_as_many() -> None:
-    """Translate what is missing."""
-    for pattern in (r'^#+ ', r'^\| `(MODEL_SERVING_\w+)` \| `(\w+)` \|'):
+def test_sections_points_and_figures_are_the_same() -> None:
+    """Translate what is missing; copy numbers and code."""
+    for pattern in (r'^#+ ', r'^- \*\*', r'^\| .+? (\|.*\d.*)$'):
         english, chinese = (re.findall(pattern, prose(page), re.MULTILINE) for page in (ENGLISH, CHINESE))
         assert chinese == english
+    english, chinese = (re.findall('`[^`]+`', prose(page)) for page in (ENGLISH, CHINESE))
+    assert sorted(chinese) == sorted(english)
 
 
 def test_links_lead_to_the_same_places() -> None:

@@ -1,7 +1,7 @@
-// What the service answered: status, duration, and the JSON.
+// The answer of the service: status, duration and JSON.
 import {prettyJson} from './pretty-json.js';
 
-const MOST_LAID_OUT = 1000000; // Characters; a longer answer is shown as it came.
+const MOST_LAID_OUT = 1000000; // Characters; a longer answer is shown unformatted.
 const MOST_SHOWN = 100000;
 
 /** An empty view. `waiting(ms)`, `show(request, ms)` and `cancelled(ms)` fill it; `clear()` empties it. */
@@ -60,6 +60,6 @@ function laidOut(text) {
   try {
     return prettyJson(text);
   } catch {
-    return text; // No JSON: the page of a proxy, say.
+    return text; // Not JSON, such as the page of a proxy.
   }
 }

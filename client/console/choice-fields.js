@@ -1,4 +1,4 @@
-// Fields in which one of a few values is chosen: enums, constants, yes or no.
+// Fields for choosing one of a few values: enums, constants, booleans.
 import {absent, hintOf, leaf} from './entry.js';
 import {choicesOf} from './schema.js';
 
@@ -7,7 +7,7 @@ export function choiceField(schema, place) {
   return selectField(schema, place, choicesOf(schema));
 }
 
-/** True or false: a box to tick; where it can be left out, a choice, for an empty box would say false. */
+/** A boolean: a checkbox or, if it is optional, a choice, since an empty checkbox would mean false. */
 export function booleanField(schema, place) {
   if (!place.required || schema.nullable) {
     return selectField(schema, place, [{value: true, title: 'true'}, {value: false, title: 'false'}]);
@@ -33,7 +33,7 @@ function selectField(schema, place, choices) {
   return Object.assign(field, {
     read: () => (control.val() === '' ? absent(schema, place) : choices[Number(control.val())].value),
     set: (value) => control.val(isFixed ? 0 : indexOf(choices, value)),
-    // A constant is nothing that was filled in.
+    // A constant does not count as filled in.
     blank: () => control.val() === '' || isFixed,
   });
 }

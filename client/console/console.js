@@ -1,10 +1,7 @@
-// The console: the list of models that the service has written becomes one of forms.
-import {addPad} from './digits-pad.js';
+// The console: adds a form to each card that the service has rendered.
 import {ModelCard} from './model-card.js';
 
-const ADDITIONS = {DigitsModel: addPad};
-
-if (window.jQuery && window.callModel && window.startDigits) {
+if (window.jQuery && window.callModel) {
   start();
 } else {
   document.getElementById('console-error').textContent =
@@ -20,5 +17,12 @@ function start() {
 function makeCard(model) {
   const section = $('section.model').filter((_, {dataset}) => dataset.model === model.name);
   const card = new ModelCard(section, model);
-  ADDITIONS[model.name]?.(card);
+  if (model.card) {
+    import(new URL(model.card, document.baseURI)).then((addition) => addition.default(card)).catch(showFailure);
+  }
+}
+
+// The model's addition to its card is missing; the form works without it.
+function showFailure() {
+  $('#console-error').text(`A part of the page could not be loaded from ${document.baseURI}.`);
 }

@@ -16,7 +16,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copySelected(text); // Without HTTPS a browser has no clipboard to offer.
+    return copySelected(text); // Browsers have no clipboard API without HTTPS.
   }
 }
 

@@ -1,6 +1,6 @@
-// The line that does in a terminal what the form does.
+// The shell command that does what the form does.
 
-const MOST_IN_A_LINE = 100000; // Characters; Linux takes no argument of more than 128 KiB.
+const MOST_IN_A_LINE = 100000; // Characters; Linux allows at most 128 KiB per argument.
 
 /** A command for the shell that posts `body`, a JSON text, to `url`. */
 export function curlLine(url, body) {

@@ -1,8 +1,8 @@
-// What all fields look like: a control with its label, a hint below it, and what is wrong with it.
+// What all fields look like: a control with its label, hint and error.
 
 let made = 0;
 
-/** An id that nothing else in the page has. */
+/** An id that is unique in the page. */
 export function entryId() {
   made += 1;
   return `field-${made}`;
@@ -24,7 +24,7 @@ export function entry(control, place, hint = '') {
   return parts;
 }
 
-/** Label `parts` with the title of its place; `optional` is said, for most fields are needed. */
+/** Label `parts` with the title of its place; optional fields are marked, since most are required. */
 export function name(parts, place) {
   parts.label.text(place.title);
   if (!place.required) {
@@ -32,31 +32,31 @@ export function name(parts, place) {
   }
 }
 
-/** The hint of a field: its description and its limits, as a sentence each. */
+/** The hint of a field: its description and its limits, one sentence each. */
 export function hintOf(description, limits) {
   const sentence = limits && `${limits[0].toUpperCase()}${limits.slice(1)}.`;
   return [description, sentence].filter(Boolean).join(' ');
 }
 
-/** Show what is wrong beside the field; several things stand one below the other. */
+/** Show an error beside the field, one line each if there are several. */
 export function addError(field, message) {
   const known = field.error.text();
   field.error.text(known ? `${known}\n${message}` : message);
   field.control.attr('aria-invalid', 'true');
 }
 
-/** Forget what was wrong with the fields in `element`. */
+/** Clear the errors of the fields in `element`. */
 export function clearErrors(element) {
   element.find('.field-error').text('');
   element.find('[aria-invalid]').removeAttr('aria-invalid');
 }
 
-/** Remember what is wrong with a field before anything is sent. */
+/** Note an error of a field that is found before sending. */
 export function problem(problems, field, message) {
   problems.push({field, message});
 }
 
-/** What fields without fields inside share: `set` shows a value, `blank` says whether there is none. */
+/** What simple fields share: `set` shows a value, `blank` says whether there is none. */
 export function leaf(control, place, hint) {
   const field = entry(control, place, hint);
   return Object.assign(field, {
@@ -71,12 +71,12 @@ function showText(field, value) {
   const text = value === undefined || value === null ? '' : String(value);
   field.control.val(text);
   if (field.control.val() !== text && field.control.is('input')) {
-    field.control.attr('type', 'text').val(text); // Such as an example that is no date.
+    field.control.attr('type', 'text').val(text); // Such as an example that is not a date.
   }
   field.shown?.();
 }
 
-/** What an empty field stands for: null where that is asked for, else nothing is sent. */
+/** The value of an empty field: null if the schema asks for it, otherwise nothing is sent. */
 export function absent(schema, place) {
   return place.required && schema.nullable ? null : undefined;
 }

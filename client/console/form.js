@@ -22,9 +22,9 @@ const FIELDS = {
 /**
  * The fields of a schema, filled in with `example`.
  *
- * A field has `element` (its DOM), `read(problems)` (its value; undefined where nothing is to be sent; what
- * is wrong with it is added to `problems`), `set(value)`, `reset()` (to what the schema gives), `blank()`,
- * `rename(title)` and `locate(tokens)`: the field that a JSON Pointer leads to, and the rest of the way.
+ * A field has `element` (its DOM), `read(problems)` (its value, undefined if nothing is to be sent; errors
+ * are added to `problems`), `set(value)`, `reset()` (to the schema's value), `blank()`, `rename(title)` and
+ * `locate(tokens)`: the field that a JSON Pointer leads to, and the rest of the pointer.
  */
 export function makeForm(root, example) {
   const make = (schema, place, given) => {
@@ -34,7 +34,7 @@ export function makeForm(root, example) {
     const value = given ?? firstValue(known);
     const field = FIELDS[kind]({...known, ...items}, place, value, make);
     const first = firstValue(known);
-    // A field with fields inside can ask them.
+    // Containers ask the fields inside them.
     if (first !== undefined || !field.reset) {
       field.reset = () => field.set(first);
     }
@@ -53,7 +53,7 @@ export function makeForm(root, example) {
   return form;
 }
 
-/** The title of what a list holds, also where it stands behind a $ref. */
+/** The title of a list's items, even behind a $ref. */
 function withTitle(items, root) {
   return {title: normalise(items, root).title, ...items};
 }

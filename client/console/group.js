@@ -1,7 +1,7 @@
-// What fields with fields inside share: a fieldset with a legend, a hint, and what is wrong with the whole.
+// What containers of fields share: a fieldset with a legend, a hint and an error for the whole.
 import {entryId, name} from './entry.js';
 
-/** A fieldset named by its place; the outermost has no name, for the card has one. */
+/** A fieldset named by its place; the outermost has no name, since the card has one. */
 export function group(place, hint = '') {
   const id = entryId();
   const control = $('<fieldset>').attr('aria-describedby', `${id}-hint ${id}-error`);

@@ -1,11 +1,11 @@
-// The editor for what has no fields of its own.
+// The JSON editor, for values without fields of their own.
 import {addError, clearErrors, hintOf, leaf, problem} from './entry.js';
 import {INEXACT, isInexact} from './exact-numbers.js';
 import {prettyJson} from './pretty-json.js';
 
 const EMPTY = {object: {}, array: []};
 
-/** JSON in a text, checked while it is typed. */
+/** A text of JSON, checked while typing. */
 export function jsonField(schema, place, given) {
   const control = $('<textarea class="json" spellcheck="false">').attr('rows', 4);
   const field = leaf(control, place, hintOf(schema.description, 'as JSON'));

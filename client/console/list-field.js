@@ -22,7 +22,7 @@ export class ListField {
     element.find(FOCUSABLE).first().trigger('focus');
   }
 
-  /** A further row; it begins with what the schema gives unless there is a value. */
+  /** Add a row with a value; without one, with the schema's. */
   append(value) {
     const place = {title: this.noun, required: true, level: this.place.level + 1};
     const inner = this.make(this.schema.items, place, value);
@@ -72,7 +72,7 @@ export class ListField {
     this.numberRows();
   }
 
-  /** Where nothing is given: as many rows as there must be. */
+  /** Without a value: as many rows as are required. */
   emptyRows(given) {
     const least = given === undefined && this.place.required ? this.schema.minItems ?? 0 : 0;
     return new Array(Math.min(least, MOST_EMPTY_ROWS)).fill(undefined);
@@ -88,7 +88,7 @@ export class ListField {
   }
 }
 
-/** An entry cannot be left out, or those after it would move up. */
+/** An entry cannot be left out, because later entries would move up. */
 function readRow(inner, problems) {
   const before = problems.length;
   const value = inner.read(problems);
@@ -98,7 +98,7 @@ function readRow(inner, problems) {
   return value;
 }
 
-/** 'Flower' as it stands within a sentence; 'DNA' stays as it is. */
+/** 'Flower' as within a sentence; 'DNA' stays as it is. */
 function uncapitalised(noun) {
   return /^\p{Lu}\p{Ll}/u.test(noun) ? noun[0].toLowerCase() + noun.slice(1) : noun;
 }

@@ -1,4 +1,4 @@
-// The card of a model: its form, what it answers, and the same with curl.
+// The card of a model: its form, the answer, and the same with curl.
 import {answerView} from './answer-view.js';
 import {copyButton} from './copy-button.js';
 import {curlLine} from './curl-line.js';
@@ -8,7 +8,7 @@ import {showViolations} from './violations.js';
 
 const TICK_MS = 100;
 
-/** Makes the card of `model` in the page, a `section`, one to work with. */
+/** Adds the form of `model` to its card, a `section` of the page. */
 export class ModelCard {
   constructor(section, model) {
     this.model = model;
@@ -45,14 +45,14 @@ export class ModelCard {
     return $('<div class="row curl-head">').append($('<h3>').text('The same with curl'), this.copier);
   }
 
-  /** The value of the form, and what is wrong with it. */
+  /** The value of the form, and its errors. */
   read() {
     const problems = [];
     const value = this.fields.read(problems);
     return {value, problems};
   }
 
-  /** Fill the form in with `value`. */
+  /** Fill in the form with `value`. */
   set(value) {
     this.fields.set(value);
     this.forget();
@@ -75,7 +75,7 @@ export class ModelCard {
   }
 
   changed(target) {
-    // The JSON editor looks after its own errors.
+    // The JSON editor handles its own errors.
     if (!$(target).is('.json')) {
       const place = $(target).closest('.entry, fieldset');
       place.children('.field-error').text('');
@@ -93,7 +93,7 @@ export class ModelCard {
     this.copier.prop('disabled', !line);
   }
 
-  /** Send what the form says. Returns jQuery's request; undefined where the form is wrong, or waits. */
+  /** Send the form. Returns jQuery's request; undefined if there are errors, or a request in flight. */
   send() {
     if (this.request) {
       return undefined;
@@ -131,7 +131,7 @@ export class ModelCard {
     return performance.now() - this.started;
   }
 
-  /** A button that goes takes the focus with it: give it to the one that comes. */
+  /** A hidden button loses the focus: give it to the one that is shown. */
   showWaiting(isWaiting) {
     const [going, coming] = isWaiting ? [this.sender, this.canceller] : [this.canceller, this.sender];
     const hadFocus = going.is(document.activeElement);
@@ -160,7 +160,7 @@ export class ModelCard {
     first.first().trigger('focus');
   }
 
-  /** Forget the request that is in flight. */
+  /** Cancel the request in flight. */
   cancel() {
     this.request?.abort();
   }
@@ -168,7 +168,7 @@ export class ModelCard {
 
 const FOCUSABLE = 'input, select, textarea, button';
 
-/** The form of a model; one editor of JSON for a schema that no form can be made of. */
+/** The form of a model; a JSON editor if no form can be made from its schema. */
 function fieldsOf({schema}) {
   const [example] = schema.examples ?? [];
   try {

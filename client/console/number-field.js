@@ -3,7 +3,7 @@ import {absent, hintOf, leaf, problem} from './entry.js';
 import {INEXACT, isInexact} from './exact-numbers.js';
 import {limitsOf} from './schema.js';
 
-/** A number, with its bounds for the arrows of the field; what is typed is for the service to judge. */
+/** A number. Its bounds limit the field's arrows; the service validates what is typed. */
 export function numberField(schema, place) {
   const control = $('<input type="number">').attr(boundsOf(schema));
   const field = leaf(control, place, hintOf(schema.description, limitsOf(schema)));
@@ -24,7 +24,7 @@ function boundsOf({type, multipleOf: step, minimum, maximum, exclusiveMinimum, e
   const least = minimum ?? (type === 'integer' ? exclusiveMinimum + 1 : exclusiveMinimum);
   const most = maximum ?? (type === 'integer' ? exclusiveMaximum - 1 : exclusiveMaximum);
   return {
-    // The arrows count from the minimum, so with a step it must be a multiple of it.
+    // The arrows count from the minimum, so it must be a multiple of the step.
     min: shownBound(step ? Math.ceil(least / step) * step : least),
     max: shownBound(most),
     step: step ?? (type === 'integer' ? 1 : stepWithin(most - least)),

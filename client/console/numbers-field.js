@@ -1,12 +1,12 @@
-// A long list of numbers in one text, to be pasted into.
+// A long list of numbers as one text, convenient for pasting.
 import {hintOf, leaf, problem} from './entry.js';
 import {isInexact} from './exact-numbers.js';
 import {range} from './schema.js';
 
-const MOST_REPEATED = 40; // Characters of what is no number.
+const MOST_REPEATED = 40; // Characters of text that is not a number.
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** Numbers, separated by whatever is not part of one. */
+/** Numbers, separated by any other characters. */
 export function numbersField(schema, place, given) {
   const count = given?.length || schema.minItems || 0;
   const control = $('<textarea class="numbers" spellcheck="false">').attr('rows', rowsFor(count));
@@ -38,7 +38,7 @@ function isSquare(count) {
   return count >= 16 && count <= 256 && Number.isInteger(Math.sqrt(count));
 }
 
-/** As many lines as columns for a square of whole numbers, such as an image; else one line, which wraps. */
+/** A square of integers, such as an image, as rows and columns; anything else as one line, which wraps. */
 function inLines(numbers) {
   if (!isSquare(numbers.length) || !numbers.every(Number.isInteger)) {
     return numbers.join(', ');

@@ -8,7 +8,7 @@ export class ObjectField {
   constructor(schema, place, given, make) {
     Object.assign(this, group(place, hintOf(schema.description)), {schema, place});
     this.fields = new Map(fieldsOf(schema, place, given, make));
-    this.others = []; // What was given and the schema does not name: it is sent as it came.
+    this.others = []; // Given properties that the schema does not name: they are sent unchanged.
     this.body.append([...this.fields.values()].map(({element}) => element));
   }
 

@@ -1,4 +1,4 @@
-// JSON to be read by people: indented, but what is short stays on its line.
+// JSON for people to read: indented, with short values on one line.
 
 const WIDTH = 80;
 
@@ -8,7 +8,7 @@ class Literal {
   }
 }
 
-/** `text` laid out, its numbers digit for digit as they came. Raises SyntaxError if it is no JSON. */
+/** `text` formatted, its numbers unchanged digit for digit. Throws SyntaxError if it is not JSON. */
 export function prettyJson(text) {
   const value = JSON.parse(text, (_, value, context) =>
     typeof value === 'number' && context?.source ? new Literal(context.source) : value);
@@ -36,7 +36,7 @@ function partsOf(value, indent) {
     : Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${layOut(item, indent)}`);
 }
 
-/** Numbers fill the lines; anything else has a line of its own. */
+/** Numbers fill the lines; anything else gets its own line. */
 function join(parts, value, indent) {
   if (!Array.isArray(value) || !value.every((item) => item instanceof Literal)) {
     return parts.join(`,\n${indent}`);

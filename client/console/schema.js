@@ -1,8 +1,8 @@
-// What a JSON Schema asks for, and the kind of field that a person would like to fill in for it.
+// What a JSON Schema asks for, and the kind of field that suits it.
 
-const MOST_LEVELS = 3; // Containers inside containers; what lies deeper is edited as JSON.
-const MOST_REFERENCES = 20; // From $ref to $ref; more is a circle.
-const MOST_NUMBERS_IN_FIELDS = 8; // A longer list of numbers is one text, to be pasted into.
+const MOST_LEVELS = 3; // Containers inside containers; deeper ones are edited as JSON.
+const MOST_REFERENCES = 20; // From $ref to $ref; more is a cycle.
+const MOST_NUMBERS_IN_FIELDS = 8; // A longer list of numbers is one text.
 
 /** `schema` with its `$ref` followed in `root`, a lone `allOf` merged and "or null" made `nullable`. */
 export function normalise(schema, root, references = 0) {
@@ -95,14 +95,14 @@ function guessType(schema) {
   return schema.items ? 'array' : undefined;
 }
 
-/** Whether the schema is one of several; alternatives that only say what is required change no field. */
+/** Whether the schema has alternatives; those that only list what is required do not change the fields. */
 function hasAlternatives(schema) {
   const branches = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
   const adds = (branch) => Object.keys(branch).some((keyword) => !['required', 'not'].includes(keyword));
   return branches.some(adds);
 }
 
-/** The values to choose from, each `{value, title}`; undefined where the schema does not list them. */
+/** The values to choose from, each `{value, title}`; undefined if the schema does not list them. */
 export function choicesOf(schema) {
   const titled = schema.oneOf ?? schema.anyOf;
   if (titled?.length > 0 && titled.every((branch) => isObject(branch) && Object.hasOwn(branch, 'const'))) {
@@ -119,12 +119,12 @@ function inWords(value) {
   return typeof value === 'string' && value !== '' ? value : JSON.stringify(value);
 }
 
-/** The value to begin with where none is given; undefined where the schema names none. */
+/** The initial value if none is given; undefined if the schema has none. */
 export function firstValue(schema) {
   return schema.default ?? schema.examples?.[0];
 }
 
-/** What the value must be, in a few words: what `schema` says of its bounds. */
+/** The bounds of `schema` in a few words. */
 export function limitsOf(schema) {
   return [
     schema.exclusiveMinimum !== undefined && `more than ${schema.exclusiveMinimum}`,
@@ -132,7 +132,7 @@ export function limitsOf(schema) {
     schema.exclusiveMaximum !== undefined && `less than ${schema.exclusiveMaximum}`,
     schema.multipleOf !== undefined && `a multiple of ${schema.multipleOf}`,
     range(schema.minLength, schema.maxLength, 'character'),
-    // That one entry is needed goes without saying.
+    // One entry is always needed.
     range(schema.minItems > 1 ? schema.minItems : undefined, schema.maxItems, 'entry'),
     FORMATS[schema.format],
   ].filter(Boolean).join(', ');
@@ -145,7 +145,7 @@ const FORMATS = {
   'uuid': 'such as 123e4567-e89b-12d3-a456-426614174000',
 };
 
-/** 'at least 3 numbers', '1 to 9', ...; false where there are no bounds. */
+/** 'at least 3 numbers', '1 to 9', ...; false if there are no bounds. */
 export function range(least, most, unit) {
   const counted = (number) => (unit ? `${number} ${plural(number, unit)}` : `${number}`);
   if (least !== undefined && most !== undefined) {

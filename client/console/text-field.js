@@ -31,7 +31,7 @@ function inputType(schema) {
   return Object.hasOwn(INPUT_TYPES, schema.format) ? INPUT_TYPES[schema.format] : 'text';
 }
 
-/** Count as JSON Schema does: by code points. The field lets more be typed, and says so. */
+/** Count code points, as JSON Schema does. The field allows more, and says so. */
 function countCharacters(field, most) {
   const count = $('<span class="count">').appendTo(field.element);
   const show = () => {

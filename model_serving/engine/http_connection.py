@@ -1,280 +1,196 @@
-"""One client: its requests are served in turn, its answers written, and its time is limited."""
+"""One client: its requests are read, served in turn and answered."""
 
-import contextlib
-import contextvars
-import json
-import logging
-import socket
+import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, cast
 
-from model_serving.engine.event_loop import READ, WRITE
+from model_serving.engine.body_budget import FREE_BYTES
+from model_serving.engine.call import Call
+from model_serving.engine.http_output import HTTPOutput
 from model_serving.engine.http_receiver import HTTPReceiver
 from model_serving.engine.http_request import RefusedRequest
-from model_serving.engine.http_response import error_answer
-from model_serving.engine.socket_writer import SocketWriter
-from model_serving.utils.current_request_utils import CurrentRequest, current_request
-from model_serving.utils.error_utils import ClientGone
-from model_serving.utils.metrics_utils import leave
+from model_serving.engine.server import Server
 
-if TYPE_CHECKING:
-    from model_serving.engine.wsgi_call import WSGICall
-    from model_serving.engine.wsgi_server import WSGIServer
-
-MOST_WAITING_BYTES = 256 * 1024
-MOST_DISCARDED_BYTES = 128 * 1024 * 1024
-DISCARD_BYTES = 1024 * 1024
-STALLED_SECONDS = 15
-LEAST_BYTES_PER_SECOND = 1000
-LINGER_SECONDS = 2
-LONGEST_LINGER_SECONDS = 15
-
-logger = logging.getLogger('engine')
+MAX_UNPARSED_BYTES = 64 * 1024
+WINDOW_SECONDS = 15.0
+MIN_BYTES_PER_SECOND = 1000
+MAX_BODY_SECONDS = 1200.0
+"""A body must come so fast that the room reserved for it is not held for longer."""
+GRACE_SECONDS = 0.05
+"""A client that closes its sending side may still read for as long; then it counts as gone."""
 
 
-class HTTPConnection:
-    """Reads from a socket, has the requests served one after the other, and writes the answers.
+class HTTPConnection(asyncio.BufferedProtocol):
+    """The connection to one client. It runs in the event loop."""
 
-    All is called with the lock of the loop held.
-    """
-
-    def __init__(
-        self, server: 'WSGIServer', sock: socket.socket, base: dict[str, Any], scheme_headers: dict[str, str]
-    ) -> None:
+    def __init__(self, server: Server, base: dict[str, Any], scheme_headers: dict[str, str]) -> None:
         self.server = server
-        self.loop = server.loop
-        self.call: WSGICall | None = None  # The request that is being answered.
-        self.closing = False  # It is the last one.
+        self.call: Call | None = None  # The request that is being answered.
         self.closed = False
-        self._socket = sock
-        self._receiver = HTTPReceiver(base, scheme_headers, server.most_body_bytes)
-        self._writer = SocketWriter(sock)
-        self._waiting = b''  # What came while a request was being answered.
-        self._when_written: Callable[[], None] | None = None
-        self._discarded: int | None = None  # How much came after the last answer; None before that.
-        self._since = self._progress = time.monotonic()
-        self._events = READ
-        self.loop.watch(sock, READ, self)
+        self.reserved = 0
+        self.request_began = self._received_at = time.monotonic()
+        self.output: HTTPOutput
+        self._transport: asyncio.Transport
+        self._receiver = HTTPReceiver(base, scheme_headers, server.application.max_body_bytes)
+        self._window = (self.request_began, 0)  # When a window of the body's rate began, with how many bytes.
+        self._buffer = server.buffer
+        self._has_eof = False
+        self._waits_for_room = False
 
-    def on_ready(self, events: int) -> None:
-        """Write what can be written, read what has come."""
-        if events & WRITE:
-            self._flush()
-        if events & READ and not self.closed:
-            self._receive()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.output = HTTPOutput(self._transport)
+        self.server.add(self)
 
-    def look(self, now: float) -> None:
-        """See whether the client takes too long."""
-        if self.call is not None and not self._writer.has_more():
-            self.server.answer_if_stuck(self.call, now)
-        elif self._is_idle():
-            if now - self._since > self.server.idle_seconds():
-                self._receive()  # A last look: what has come just now is still served.
-                if self._is_idle():
-                    self.close()
-        elif self._discarded is not None:
-            if now - self._progress > LINGER_SECONDS or now - self._since > LONGEST_LINGER_SECONDS:
-                self.close()
-        elif self._writer.has_more():
-            if now - self._progress > STALLED_SECONDS:
-                self.close()
-        elif self._receives_too_slowly(now):
-            self._refuse(RefusedRequest(408, 'The request took too long to arrive; send it again'))
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where to put what arrives: all connections share it, as it is emptied at once."""
+        large = self._receiver.body_left > len(self.server.buffer)
+        self._buffer = self.server.large_buffer if large else self.server.buffer
+        return self._buffer
 
-    def close(self) -> None:
-        """Close the socket; nobody wants the answer that is being made."""
+    def buffer_updated(self, size: int) -> None:
+        """Process what has arrived."""
+        if self.output.is_finished:
+            self.output.discard(size)
+            return
+        receiver = self._receiver
+        self._received_at = time.monotonic()
+        data = bytes(self._buffer[:size])
+        if self.call is not None or self.output.is_full:
+            receiver.unparsed += data
+            if len(receiver.unparsed) > MAX_UNPARSED_BYTES:
+                self._transport.pause_reading()
+            return
+        if receiver.is_empty():
+            self._begin_request()
+        receiver.feed(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """See what is left to answer. Returns whether the connection stays open for that."""
+        if self.output.is_finished:
+            return False
+        self._has_eof = True
+        if self.call is not None:
+            self.server.loop.call_later(GRACE_SECONDS, self._abort_call, self.call)
+        self._receiver.feed_eof()
+        self._advance()
+        return self._transport.can_write_eof()  # TLS cannot close one half of a connection.
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Forget the client; nobody wants the response that is being made."""
+        self.closed = True
+        self.server.remove(self)
+        if self.call is not None:
+            call, self.call = self.call, None
+            self.server.abandon(call)
+        self.output.drained()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        self.output.is_full = True
+
+    def resume_writing(self) -> None:
+        """Continue."""
+        self.output.drained()
+        self._advance()
+
+    def resume_reading(self) -> None:
+        """Read more, if there is room for it."""
+        request = self._receiver.request
+        if request is not None and request.has_head:
+            size = request.declared or 0
+            if request.is_chunked and request.received > FREE_BYTES:
+                size = self.server.application.max_body_bytes  # Else two might wait for what the other has.
+            waited, self._waits_for_room = self._waits_for_room, not self.server.budget.reserve(self, size)
+            if self._waits_for_room:
+                self._transport.pause_reading()
+                return
+            if waited:
+                self._window = time.monotonic(), request.received
+            if self._receiver.wants_continue():
+                self._transport.write(b'HTTP/1.1 100 Continue\r\n\r\n')
+        self._transport.resume_reading()
+
+    def refuse_for_lack_of_room(self) -> None:
+        """Refuse a body that there has been no room for."""
+        message = 'The service is busy with large requests; try again later'
+        self._refuse(RefusedRequest(503, message, retry_after_s=1))
+
+    def respond(self, pieces: Sequence[bytes], stays_open: bool) -> None:
+        """Write the last bytes of a response, and go on to the next request."""
+        self.call = None
         if self.closed:
             return
-        self.closed = True
-        self.loop.watch(self._socket, 0, self)
-        self._socket.close()
-        self.server.forget(self)
-        if self.call is not None:
-            self.call.abandon(ClientGone())
-        if self._when_written is not None:
-            self._when_written()
-
-    fail = close
-
-    # Reading.
-
-    def _receive(self) -> None:
-        if self._discarded is not None:
-            self._discard()
-            return
-        data = self._read(self._receiver.wanted_bytes())
-        if data is None:
-            return
-        if self._takes_more():
-            self._take(data)
-        elif data:
-            self._keep(data)
-        elif self.call is not None:
-            self.close()
-        else:  # It is seen again when what came before it has been answered.
-            self._watch(self._events & ~READ)
-
-    def _takes_more(self) -> bool:
-        """Whether all that came before has been answered."""
-        return self.call is None and not (self._waiting or self._receiver.complete or self._writer.has_more())
-
-    def _read(self, size: int) -> bytes | None:
-        """What has come; empty at the end of the stream, None if nothing has."""
-        try:
-            return self._socket.recv(size)
-        except (BlockingIOError, InterruptedError):
-            return None
-        except OSError:
-            return b''
-
-    def _take(self, data: bytes) -> None:
+        self.server.budget.release(self)
+        self.output.write(pieces)
         receiver = self._receiver
-        self._progress = time.monotonic()
-        if not receiver.receiving:
-            self._since = self._progress
-        if data:
-            receiver.feed(data)
-        else:
-            receiver.end()
-            self._watch(self._events & ~READ)
-        self.advance()
+        if not stays_open:
+            self.output.finish(self._has_eof)
+        elif receiver.is_empty():
+            self._received_at = time.monotonic()
+            self._transport.resume_reading()
+        else:  # Others are served first.
+            self._begin_request()
+            self.server.loop.call_soon(self._advance)
 
-    def _keep(self, data: bytes) -> None:
-        """Keep what comes behind the request that is being answered."""
-        self._waiting += data
-        if len(self._waiting) > MOST_WAITING_BYTES:
-            self._watch(self._events & ~READ)
-
-    def _discard(self) -> None:
-        """Read on, within reason: a client that is still sending would see a reset, not the answer."""
-        data = self._read(DISCARD_BYTES)
-        if data is None or self._discarded is None:
+    def check_timeouts(self, now: float) -> None:
+        """See whether the client takes too long."""
+        if self.output.check_timeouts(now):
             return
-        self._discarded += len(data)
-        self._progress = time.monotonic()
-        if not data or self._discarded > MOST_DISCARDED_BYTES:
-            self.close()
+        active_at = max(self._received_at, self.output.sent_at)
+        if self.call is not None:
+            active_at = max(self.call.last_part, active_at)  # The client may just have read a long part.
+            if self.call.streaming and now - active_at > self.server.timeout_s:
+                self.output.abort()
+        elif self._receiver.is_empty():
+            if now - active_at > self.server.idle_seconds():
+                self.output.close()
+        elif not self._waits_for_room and self._is_too_slow(now):
+            self._refuse(RefusedRequest(408, 'The request took too long to arrive; send it again'))
 
-    def _receives_too_slowly(self, now: float) -> bool:
-        allowed = STALLED_SECONDS + self._receiver.received_bytes / LEAST_BYTES_PER_SECOND
-        return now - self._progress > STALLED_SECONDS or now - self._since > allowed
-
-    # Serving.
-
-    def advance(self) -> None:
+    def _advance(self) -> None:
         """Have the next request served, if there is one and no other is being served."""
         receiver = self._receiver
-        while (
-            self.call is None and self._discarded is None and not self.closed and not self._writer.has_more()
-        ):
-            if receiver.complete:
-                self.server.serve(self, receiver.complete.popleft())
-            elif receiver.refused is not None:
-                self._refuse(receiver.refused)
-            elif self._waiting:
-                data, self._waiting = self._waiting, b''
-                receiver.feed(data)
-            else:
-                self._go_on_reading()
-                return
+        if self.call is not None or self.closed or self.output.is_finished or self.output.is_full:
+            return
+        if not receiver.complete and receiver.unparsed:
+            self._begin_request()
+            receiver.feed(b'')
+        if receiver.complete:
+            incoming = receiver.complete.popleft()
+            if self.reserved:
+                self.server.budget.release(self, len(incoming.body))
+            self.server.serve(self, incoming)
+        elif receiver.refused is not None:
+            self._refuse(receiver.refused)
+        elif receiver.ended:
+            self.output.finish(self._has_eof)
+        else:
+            self.resume_reading()
 
-    def _go_on_reading(self) -> None:
-        if self._receiver.ended:
-            self.close()
-        elif self._receiver.wants_continue():
-            self._write([b'HTTP/1.1 100 Continue\r\n\r\n'])
-        self._watch(self._events | READ)
-
-    def _is_idle(self) -> bool:
-        """Whether nothing is being received, answered or written."""
-        return not (
-            self.closed
-            or self.call
-            or self._waiting
-            or self._discarded is not None
-            or self._receiver.receiving
-            or self._writer.has_more()
-        )
-
-    # Answering.
-
-    def answer(self, pieces: list[bytes]) -> None:
-        """Write the last bytes of an answer; then comes the next request."""
-        self.call = None
-        self._write(pieces)
-        self._since = time.monotonic()
-        if self.closing:
-            self._hang_up()
-        elif self._waiting or self._receiver.has_something():
-            self.loop.post(self.advance)
-
-    def write(self, pieces: list[bytes], when_written: Callable[[], None]) -> bool:
-        """Write a part of an answer. Returns whether it has left; `when_written` tells when not."""
-        self._write(pieces)
-        if not self._writer.has_more():
-            return True
-        self._when_written = when_written
-        return False
+    def _begin_request(self) -> None:
+        """Count the time of the next request from now on."""
+        self.request_began = self._received_at = time.monotonic()
+        self._window = self.request_began, 0
 
     def _refuse(self, refused: RefusedRequest) -> None:
-        """Answer what cannot be passed to the application, and hang up."""
-        asked = CurrentRequest(self._receiver.environ)
-        contextvars.Context().run(self._note, asked, refused)
-        self.closing = True
-        body = json.dumps({'message': refused.message}).encode()
-        self.answer(error_answer(refused.status, body, asked.id))
+        self._receiver.ended = True
+        self.server.refuse(self, refused, self._receiver.environ)
 
-    def _note(self, asked: CurrentRequest, refused: RefusedRequest) -> None:
-        """Log and count what the application never sees."""
-        current_request.set(asked)
-        asked.status = refused.status
-        leave(asked)
-        logger.info('Refused a request with %d: %s', refused.status, refused.message)
+    def _abort_call(self, call: Call) -> None:
+        if self.call is call:
+            self.output.abort()
 
-    def _write(self, pieces: list[bytes]) -> None:
-        if self.closed or not pieces:
-            return
-        try:
-            self._writer.write(pieces)
-        except OSError:
-            self.close()
-            return
-        if self._writer.has_more():
-            self._progress = time.monotonic()
-            self._watch(self._events | WRITE)
-
-    def _flush(self) -> None:
-        try:
-            self._writer.flush()
-        except OSError:
-            self.close()
-            return
-        self._progress = time.monotonic()
-        if self._writer.has_more():
-            return
-        self._watch(self._events & ~WRITE)
-        if self._when_written is not None:
-            written, self._when_written = self._when_written, None
-            written()
-        elif self.call is None:
-            self._since = self._progress
-            if self.closing:
-                self._hang_up()
-            else:
-                self.advance()
-
-    def _hang_up(self) -> None:
-        """Say goodbye, and close when the client does: earlier might cut the answer off."""
-        if self._writer.has_more() or self.closed:
-            return
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-        self._discarded = 0
-        self._progress = time.monotonic()
-        self._watch(READ)
-
-    def _watch(self, events: int) -> None:
-        if events != self._events and not self.closed:
-            self._events = events
-            self.loop.watch(self._socket, events, self)
+    def _is_too_slow(self, now: float) -> bool:
+        """Whether a head takes too long, or a body has come too slowly in the last window."""
+        since, before = self._window
+        if now - since < WINDOW_SECONDS:
+            return False
+        request = self._receiver.request
+        received = request.received if request is not None else 0
+        self._window = now, received
+        min_rate = max(MIN_BYTES_PER_SECOND, self.reserved / MAX_BODY_SECONDS)
+        return received - before < min_rate * WINDOW_SECONDS

@@ -1,144 +1,188 @@
-"""The class of gunicorn's workers that runs the event loop: `worker_class` in conf/gunicorn.conf.py."""
+"""The class of gunicorn's workers that serves from asyncio: `worker_class` in conf/gunicorn.conf.py."""
 
+import asyncio
 import contextlib
+import faulthandler
 import gc
 import ipaddress
 import logging
 import math
 import os
-import resource
+import selectors
+import signal
 import socket
+import ssl
+import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
+from gunicorn.sock import ssl_context
 from gunicorn.workers.base import Worker
 
-from model_serving.engine.connection_listener import ConnectionCounts, ConnectionListener
-from model_serving.engine.event_loop import EventLoop
+from model_serving.engine.children import end_children, isolate_children
+from model_serving.engine.http_connection import HTTPConnection
 from model_serving.engine.http_request import base_environment
-from model_serving.engine.wsgi_server import WSGIServer
+from model_serving.engine.listener import ConnectionCounts, Listener
+from model_serving.engine.process import allow_many_files, yield_to_running_threads
+from model_serving.engine.server import Server
+from model_serving.requests.coroutines import use_loop
 
-WATCH_SECONDS = 0.025
 NOTIFY_SECONDS = 1.0
 END_SECONDS = 2.0
-TOLERANCE = 16
-DEFAULT_BODY_BYTES = 32 * 1024 * 1024
+TLS_TIMEOUTS = {'ssl_handshake_timeout': 15.0, 'ssl_shutdown_timeout': 2.0}
+WITHOUT_EFFECT = (
+    'limit_request_line', 'limit_request_fields', 'limit_request_field_size', 'proxy_protocol', 'header_map',
+    'worker_connections', 'pre_request', 'post_request', 'worker_int', 'worker_abort', 'accesslog',
+    'access_log_format', 'permit_obsolete_folding', 'permit_unconventional_http_method',
+    'permit_unconventional_http_version', 'casefold_http_method', 'strip_header_spaces',
+)  # fmt: skip
 
 logger = logging.getLogger('engine')
 
 
 class LoopWorker(Worker):  # type: ignore[misc]
-    """Serves the application from an event loop in a thread, and watches over that in the main thread."""
+    """Reads and writes in the main thread, by asyncio, and runs views in other threads."""
 
     counts = ConnectionCounts()
-    quick = False
+    skips_grace = False
+    server: Server
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Refuse what this worker cannot do. Raises ValueError."""
-        if cfg.is_ssl:
-            raise ValueError('this worker speaks no TLS: let a load balancer do it, or use the class gthread')
+        """Refuse settings that would do nothing: the start ends here."""
+        for name in WITHOUT_EFFECT:
+            setting = cfg.settings[name]
+            if setting.get() != setting.default:
+                sys.exit(f'{name}: {setting.get()!r} has no effect on this worker; use the class gthread')
 
     def init_process(self) -> None:
         """Begin, in the worker's own process."""
+        self.connecting: dict[asyncio.Task[None], socket.socket] = {}
+        self.selector = selectors.DefaultSelector()
+        self.loop = asyncio.SelectorEventLoop(self.selector)
+        use_loop(self.loop)  # For the examples of models, which may run before it does.
+        self.loop.add_signal_handler(signal.SIGWINCH, lambda: None)
+        self.wakeup_file = signal.set_wakeup_fd(-1)  # One end of the pipe that wakes up the loop.
+        isolate_children(self._server_files)
         allow_many_files()
         super().init_process()
 
+    def init_signals(self) -> None:
+        """Let a worker that gunicorn finds hanging end with the stacks of all its threads in the log."""
+        super().init_signals()
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        faulthandler.enable()
+
     def run(self) -> None:
-        """Serve until gunicorn says that it is enough."""
-        spare_the_collector()
-        self.loop = EventLoop(self.cfg.threads)
-        self.server = WSGIServer(self.wsgi, self.loop, self.cfg.keepalive, body_limit(self.wsgi))
-        self.scheme_headers = {
-            f'HTTP_{name.replace("-", "_")}': value for name, value in self.cfg.secure_scheme_headers.items()
-        }
-        self.loop.on_look_round.append(self._write_count)
-        self.server.on_change = lambda: self._write_count(time.monotonic())
-        self.listeners = [self._listener(each.sock) for each in self.sockets]
-        for listener in self.listeners:
+        """Serve until gunicorn ends it."""
+        yield_to_running_threads()
+        gc.collect()
+        gc.freeze()  # Else each collection examines all that stays anyway.
+        asyncio.set_event_loop(self.loop)
+        self.server = Server(self.wsgi, self.loop, self.cfg.threads, self.cfg.keepalive)
+        self.server.on_disconnect = self._write_count
+        use_loop(self.loop, self.server.pool.run)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            self.loop.add_signal_handler(number, self._stop, number != signal.SIGTERM)
+        serving = self.loop.create_task(self._serve())
+        while not serving.done():
+            try:
+                self.loop.run_until_complete(serving)
+            except (SystemExit, KeyboardInterrupt):
+                logger.exception('A task in the event loop tried to exit the process; ignored')
+        self._exit_if_busy()
+
+    async def _serve(self) -> None:
+        self.wakeup = asyncio.Event()
+        listeners = [self._listener(each.sock) for each in self.sockets]
+        for listener in listeners:
             listener.open()
-        self.loop.start()
-        self._watch(lambda: self.alive and self.server.served < self.max_requests)
-        self._stop()
+        while self.alive and self.server.served < self.max_requests and not self._is_orphan():
+            await self._wait(NOTIFY_SECONDS)
+        for listener in listeners:
+            listener.close()
+        self.server.stopping = True
+        # gunicorn itself kills a worker after graceful_timeout.
+        end = time.monotonic() + max(1, self.cfg.graceful_timeout - END_SECONDS - 1)
+        while self._count() and time.monotonic() < end and not self.skips_grace:
+            self.wakeup.clear()
+            await self._wait(0.05)
 
-    def handle_quit(self, sig: int, frame: Any) -> None:
-        """Stop without waiting for requests in flight."""
-        self.quick = True
+    async def _wait(self, seconds: float) -> None:
+        self.notify()
+        self._write_count()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wakeup.wait(), seconds)
+
+    def _stop(self, skips_grace: bool) -> None:
         self.alive = False
+        self.skips_grace |= skips_grace
+        self.wakeup.set()
 
-    def _listener(self, listener: socket.socket) -> ConnectionListener:
-        listener.setblocking(False)
+    def _is_orphan(self) -> bool:
+        if os.getppid() == self.ppid:
+            return False
+        logger.warning("gunicorn's first process has ended; so does this worker")
+        return True
+
+    def _exit_if_busy(self) -> None:
+        """End the process, and what the models have started, if a model is still running."""
+        if self.server.pool.is_busy():
+            end_children(END_SECONDS, self.ppid)
+            # The interpreter's own exit would wait for a model that hangs, or break one that still computes.
+            logger.warning('A model is still busy; the worker ends without it')
+            logging.shutdown()
+            os._exit(0)
+
+    def _listener(self, listener: socket.socket) -> Listener:
         name = listener.getsockname()
-        place = (str(name[0]), str(name[1])) if isinstance(name, tuple) else (str(name), '')
+        server = (str(name[0]), str(name[1])) if isinstance(name, tuple) else (str(name), '')
+        context: ssl.SSLContext | None = ssl_context(self.cfg) if self.cfg.is_ssl else None
+        scheme = 'https' if context else 'http'
+        headers = {
+            f'HTTP_{key.replace("-", "_")}': value for key, value in self.cfg.secure_scheme_headers.items()
+        }
 
         def add(connection: socket.socket, address: Any) -> None:
-            scheme_headers = self.scheme_headers if self._trusts(address) else {}
-            self.server.add(connection, self._environment(place, address), scheme_headers)
+            client = (str(address[0]), str(address[1])) if isinstance(address, tuple) else ('', '')
+            base = base_environment(server, client, self.cfg.workers, scheme)
+            protocol = HTTPConnection(self.server, base, headers if self._is_trusted(address) else {})
+            task = self.loop.create_task(self._connect(protocol, connection, context))
+            self.connecting[task] = connection
+            task.add_done_callback(self.connecting.pop)
+            self._write_count()
 
-        return ConnectionListener(self.loop, listener, self._has_more_than_others, add)
+        return Listener(self.loop, listener, self._has_more, add)
 
-    def _environment(self, place: tuple[str, str], address: Any) -> dict[str, Any]:
-        client = (str(address[0]), str(address[1])) if isinstance(address, tuple) else ('', '')
-        return base_environment(place, client, self.cfg.workers)
+    async def _connect(
+        self, protocol: HTTPConnection, sock: socket.socket, context: ssl.SSLContext | None
+    ) -> None:
+        try:
+            timeouts = {} if context is None else TLS_TIMEOUTS
+            await self.loop.connect_accepted_socket(lambda: protocol, sock, ssl=context, **timeouts)
+        except OSError as error:  # The client has gone, or does not speak TLS.
+            logger.debug('No connection: %s', error)
 
-    def _trusts(self, address: Any) -> bool:
-        """Whether a client is a proxy that may say that its own client came by https."""
+    def _is_trusted(self, address: Any) -> bool:
+        """Whether a client is a proxy that may say that its own client uses https."""
         if not isinstance(address, tuple) or '*' in self.cfg.forwarded_allow_ips:
             return True
         client = ipaddress.ip_address(address[0].partition('%')[0])
         return any(client in network for network in self.cfg.forwarded_allow_networks())
 
-    def _has_more_than_others(self) -> bool:
-        mine = len(self.server.connections)
-        return mine > self.counts.least(self.age, time.monotonic()) + 1 + mine // TOLERANCE
+    def _count(self) -> int:
+        return len(self.server.connections) + len(self.connecting)
 
-    def _write_count(self, now: float) -> None:
-        count = math.inf if self.server.stopping else len(self.server.connections)
-        self.counts.write(self.age, count, now)
+    def _has_more(self) -> bool:
+        return self.counts.has_more(self.age, self._count())
 
-    def _watch(self, wanted: Any) -> None:
-        notified = 0.0
-        while wanted():
-            self.loop.relieve()
-            now = time.monotonic()
-            if now - notified > NOTIFY_SECONDS:
-                notified = now
-                self.notify()
-                if os.getppid() != self.ppid:
-                    logger.warning('gunicorn has gone; so does this worker')
-                    return
-            time.sleep(WATCH_SECONDS)
+    def _write_count(self) -> None:
+        self.counts.write(self.age, math.inf if self.server.stopping else self._count())
 
-    def _stop(self) -> None:
-        """Finish the requests that are here, and end."""
-        with self.loop.lock:
-            for listener in self.listeners:
-                listener.close()
-            self.server.stop()
-        # gunicorn itself kills a worker after that time.
-        end = time.monotonic() + max(1, self.cfg.graceful_timeout - END_SECONDS - 1)
-        self._watch(lambda: self.server.connections and time.monotonic() < end and not self.quick)
-        if not self.loop.stop(END_SECONDS):
-            # The end of the interpreter would wait for a model that hangs, or pull it from under its feet.
-            logger.warning('A model is still busy; the worker ends without it')
-            logging.shutdown()
-            os._exit(0)
-
-
-def allow_many_files() -> None:
-    """Let the process have as many connections as the system lets it: the usual limit is 1,024 files."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and means less.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def spare_the_collector() -> None:
-    """Keep the garbage collector from walking again and again through what stays anyway."""
-    gc.collect()
-    gc.freeze()
-
-
-def body_limit(application: Any) -> int:
-    """The largest body that a Flask application reads, in bytes; a default for others."""
-    limit: int | None = getattr(application, 'config', {}).get('MAX_CONTENT_LENGTH')
-    return limit or DEFAULT_BODY_BYTES
+    def _server_files(self) -> Iterator[int]:
+        """The descriptors that a child of this process must not have."""
+        yield from (self.selector.fileno(), self.wakeup_file, *self.selector.get_map())  # type: ignore[misc]
+        yield from (each.fileno() for each in [*self.sockets, *self.connecting.values()])
+        if 'server' in vars(self):
+            yield from (connection.output.fileno() for connection in self.server.connections)

@@ -2,11 +2,7 @@
 
 import dataclasses
 import logging
-import os
 from pathlib import Path
-
-# Read when the package is imported: it would report to its maker, and write to the home folder.
-os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 import numpy
 import onnxruntime

@@ -2,11 +2,7 @@
 
 import dataclasses
 import logging
-import os
 from pathlib import Path
-
-# Read when joblib is imported, which else warns where /dev/shm cannot be written. No processes are used here.
-os.environ.setdefault('JOBLIB_MULTIPROCESSING', '0')
 
 import numpy
 import skops.io

@@ -1,0 +1,1 @@
+"""The models' resources: one file each, with the instance, the schema, and `post`."""

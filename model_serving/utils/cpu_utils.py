@@ -1,16 +1,3 @@
-"""How many cores a process may use."""
+"""A worker's share of the cores."""
 
-import os
-
-
-def available_cores() -> int:
-    """The cores this process may run on, at least 1."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def numeric_threads() -> int:
-    """Threads for one model's arithmetic: OMP_NUM_THREADS, this worker's share of the cores, else all."""
-    share = os.environ.get('OMP_NUM_THREADS', '')
-    return int(share) if share.isdigit() and int(share) else available_cores()
+from model_serving.cores import numeric_threads as numeric_threads

@@ -6,14 +6,14 @@ from typing import Any
 from flask import Response, request
 from flask_restful import Resource
 
+from model_serving.catalogue import failures, pages
+from model_serving.console.index_resource import IndexResource
+from model_serving.observability.access_log import configure_logging
 from model_serving.resources.digits_model_resource import DigitsModelResource
-from model_serving.resources.index_resource import IndexResource
 from model_serving.resources.iris_model_resource import IrisModelResource
-from model_serving.utils.catalogue_utils import failures
-from model_serving.utils.log_utils import configure_logging
-from model_serving.utils.service_utils import build_service
-from model_serving.utils.settings_utils import ServiceSettings, load_settings
-from model_serving.utils.validation_utils import validate_json
+from model_serving.schemas.validation import validate_json
+from model_serving.service.application import build_service
+from model_serving.settings import ServiceSettings, load_settings
 
 MARKUP = '<script>alert(1)</script><img src=x onerror=alert(2)>'
 HOSTILE_NAME = f'"\'`$(touch /tmp/no){MARKUP}'
@@ -219,6 +219,7 @@ def create_app() -> Any:
     api.add_resource(IndexResource, '/', endpoint='index')
     for name, resource in MODELS.items():
         api.add_resource(resource, f'/v1/{name}', endpoint=name)
+    pages(app)['DigitsModel'] = 'client/digits.html', 'client/digits-card.js'
     failures(app)['BrokenModel'] = f'has no weights {MARKUP}'
     return app
 

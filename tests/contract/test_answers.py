@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from main import MODELS, create_app
+from main import MODELS
+from model_serving import create_app
 from tests.project_copy import copy_with_models
 from tests.raw_http import Answer, chunked, post, post_chunks, read_answer, send
-from tests.service_process import running_service
+from tests.service_process import LOG_SECONDS, running_service
 
 HELLO = '/v1/XXXModel'
 DEFAULT_MODELS = [mount.name for mount in MODELS if not mount.opt_in]
@@ -94,7 +95,7 @@ def test_warmup_that_fails_names_the_model(monkeypatch: pytest.MonkeyPatch) -> N
     from model_serving.resources.xxx_model_resource import xxx_model_instance
 
     monkeypatch.setattr(xxx_model_instance, 'hello', lambda name: 1 / 0)
-    response = create_app(['XXXModel']).test_client().get('/_ah/warmup')
+    response = create_app(MODELS, only=['XXXModel']).test_client().get('/_ah/warmup')
 
     assert response.status_code == 503
     assert response.json == {
@@ -149,6 +150,7 @@ def test_log_has_one_form_and_a_line_for_each_request(service: str, service_log:
     post(service, HELLO, b'{}')
     get(service, '/v1/two%0Alines%1b[31m')
 
+    time.sleep(LOG_SECONDS)
     lines = service_log.read_text().splitlines()
     assert all(LINE.fullmatch(line) for line in lines)
     assert any(line.endswith('[INFO] - [-] - [XXXModel] - Initializing XXX Model ...') for line in lines)
@@ -178,6 +180,7 @@ def slow_root(tmp_path: Path) -> Path:
     return copy_with_models(tmp_path / 'a project', {'SlowModel': SLOW_MODEL})
 
 
+@pytest.mark.alone
 def test_one_worker_keeps_several_requests_in_flight(slow_root: Path, tmp_path: Path) -> None:
     with running_service(tmp_path / 'log', slow_root, MODEL_SERVING_MODELS='XXXModel,SlowModel') as url:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from main import create_app
+from main import MODELS
+from model_serving import create_app
 from tests.raw_http import Answer, chunked, post, post_chunks, read_answer, send
 from tests.service_process import running_service
 
@@ -236,6 +237,7 @@ def test_100000_rows_are_answered(service: str) -> None:
     assert len(answer.json['predictions']) == 100_000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('name', BAD_BODIES)
 def test_refusing_takes_no_longer_than_answering(service: str, name: str) -> None:
     """A refused body may cost a few times what a valid one of its size costs, not more."""
@@ -275,4 +277,4 @@ def test_no_body_is_a_crash(path: str, body: bytes, content_type: str) -> None:
 
 @functools.cache
 def in_process() -> FlaskClient:
-    return create_app(['XXXModel', 'DigitsModel']).test_client()
+    return create_app(MODELS, only=['XXXModel', 'DigitsModel']).test_client()

@@ -89,10 +89,13 @@ BAD_INFERENCES: dict[str, tuple[bytes, str]] = {
     'huger_shape': (infer(tensor(shape=[10**400, 64])), 'The body is not JSON: number is infinity'),
     'shape_just_in_reach': (infer(tensor(shape=[2**24, 64])), '64 elements, where the shape [16777216, 64]'),
     'very_many_dimensions': (infer(tensor(shape=[1] * 20000)), 'is too long'),
-    'no_rows': (infer(tensor(shape=[0, 64], data=[])), '0 rows, where at least 1 are allowed'),
+    'no_rows': (infer(tensor(shape=[0, 64], data=[])), "input 'pixels': [] should be non-empty"),
     'text_in_data': (infer(tensor(data=['x', *ROW[1:]])), "'x', where FP32 has numbers"),
     'bool_in_data': (infer(tensor(data=[True, *ROW[1:]])), 'True, where FP32 has numbers'),
-    'null_in_data': (infer(tensor(data=[None, *ROW[1:]])), 'None, where FP32 has numbers'),
+    'null_in_data': (
+        infer(tensor(data=[None, *ROW[1:]])),
+        "input 'pixels': None is not of type 'number' (at /0/0)",
+    ),
     'object_as_data': (infer(tensor(data={'0': 1})), "is not of type 'array'"),
     'ragged_data': (
         infer(tensor(shape=[2, 64], data=[ROW, ROW[1:]])),
@@ -108,7 +111,7 @@ BAD_INFERENCES: dict[str, tuple[bytes, str]] = {
     'too_large_for_fp32': (infer(tensor(data=[1e39, *ROW[1:]])), 'beyond what FP32 can hold'),
     'out_of_the_schemas_bounds': (
         infer(tensor(data=[*ROW[1:], 99])),
-        '99.0 at [0, 63] is not within: minimum 0',
+        "input 'pixels': 99.0 is greater than the maximum of 16 (at /0/63)",
     ),
     'neither_data_nor_bytes': (
         infer(tensor(data=None)),
@@ -158,13 +161,23 @@ BAD_BYTES: dict[str, tuple[bytes, bytes, str | None, str]] = {
     'huge_size': (head_of(10**18), ZEROS, '', 'but 256 bytes are left'),
     'size_is_a_word': (head_of('256'), ZEROS, '', "'256' is not of type 'integer'"),
     'huge_shape': (head_of(256, shape=[2**40, 64]), ZEROS, '', 'is too large'),
-    'not_a_number': (BINARY_HEAD, b'\0\0\xc0\x7f' * 64, '', 'nan at [0, 0] is not within'),
-    'infinity': (BINARY_HEAD, b'\0\0\x80\x7f' * 64, '', 'inf at [0, 0] is not within'),
+    'not_a_number': (
+        BINARY_HEAD,
+        b'\0\0\xc0\x7f' * 64,
+        '',
+        "None is not of type 'number' (at /0/63); NaN counts as null",
+    ),
+    'infinity': (
+        BINARY_HEAD,
+        b'\0\0\x80\x7f' * 64,
+        '',
+        "input 'pixels': an infinity is not a number of JSON",
+    ),
     'out_of_bounds': (
         BINARY_HEAD,
         b'\0\0\xc6\x42' * 64,
         '',
-        '99.0 at [0, 0] is not within: minimum 0, maximum 16',
+        "input 'pixels': 99.0 is greater than the maximum of 16 (at /0/63)",
     ),
     'raw_of_no_whole_row': (b'', ZEROS[1:], '0', '255 bytes of data, where the shape [0, 64] has 0'),
 }
@@ -217,7 +230,7 @@ BAD_PREDICTIONS: dict[str, tuple[bytes, str]] = {
     'other_signature': (text({'instances': [ROW], 'signature_name': 'x'}), 'serving_default'),
     'signature_of_lists': (text({'instances': [ROW], 'signature_name': [[]]}), 'serving_default'),
     'object_as_instances': (text({'instances': {}}), 'instances is not a list of rows'),
-    'no_rows': (text({'instances': []}), '0 rows, where at least 1 are allowed'),
+    'no_rows': (text({'instances': []}), "input 'pixels': [] should be non-empty"),
     'short_row': (text({'instances': [ROW[1:]]}), 'the shape [1, 63] does not fit [-1, 64]'),
     'ragged_rows': (text({'instances': [ROW, ROW[1:]]}), 'not nested as the shape [2, 64] says'),
     'deep_rows': (b'{"instances": %s}' % (b'[' * 900 + b']' * 900), 'does not fit [-1, 64]'),
@@ -229,7 +242,10 @@ BAD_PREDICTIONS: dict[str, tuple[bytes, str]] = {
     'unknown_column': (text({'inputs': {'pixel': [ROW]}}), "'pixel' is unknown; there are: pixels"),
     'column_is_missing': (text({'inputs': {}}), "'pixels' is missing"),
     'column_is_null': (text({'inputs': None}), 'the shape [] does not fit'),
-    'out_of_bounds': (text({'instances': [[99, *ROW[1:]]]}), '99.0 at [0, 0] is not within'),
+    'out_of_bounds': (
+        text({'instances': [[99, *ROW[1:]]]}),
+        '99.0 is greater than the maximum of 16 (at /0/0)',
+    ),
 }
 
 
@@ -247,11 +263,11 @@ BAD_IRISES: dict[str, tuple[Any, str]] = {
     ),
     'column_is_a_number': (
         {'inputs': {'sepal_length': 5, 'sepal_width': 3, 'petal_length': 1, 'petal_width': 1}},
-        'Each column is a list of numbers',
+        'Each column is a list of its values',
     ),
     'not_above_zero': (
         {'instances': [[5, 3, 0, 1]]},
-        '0.0 at [0, 2] is not within: maximum 20, exclusiveMinimum 0',
+        "input 'flowers': 0.0 is less than or equal to the minimum of 0 (at /0/petal_length)",
     ),
 }
 

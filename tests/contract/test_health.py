@@ -16,7 +16,7 @@ import pytest
 from tests.contract.test_answers import DEFAULT_MODELS, get
 from tests.project_copy import copy_with_models
 from tests.raw_http import Answer, post
-from tests.service_process import ROOT, free_port, running_service
+from tests.service_process import LOG_SECONDS, ROOT, free_port, running_service
 
 LIVE = '/health/live'
 READY = '/health/ready'
@@ -29,7 +29,7 @@ from typing import Any
 from flask import request
 from flask_restful import Resource
 
-from model_serving.utils.validation_utils import validate_json
+from model_serving.schemas.validation import validate_json
 
 """
 LOADS_NOT = f"""{HEAD}
@@ -85,6 +85,7 @@ def broken(project: Path, broken_log: Path) -> Iterator[str]:
     names = ','.join(['XXXModel', 'BusyModel', *REASONS])
     with running_service(broken_log, project, MODEL_SERVING_MODELS=names, **settings) as url:
         until(lambda: broken_log.read_text().count('HangingModel has not answered') == 2)
+        until(lambda: not any(b'"starting"' in answer.body for answer in from_all_workers(url, READY)))
         yield url
 
 
@@ -133,6 +134,7 @@ def test_health_appears_in_no_access_log(service: str, service_log: Path) -> Non
     for path in (LIVE, READY, '/_ah/warmup', '/health/none'):
         get(service, path)
 
+    time.sleep(LOG_SECONDS)
     lines = [line for line in service_log.read_text().splitlines() if '[access]' in line]
     assert not [line for line in lines if re.search('/health/(live|ready) |warmup ', line)]
     assert any('GET /health/none 404' in line for line in lines)
@@ -155,6 +157,7 @@ def test_every_worker_gets_ready_by_itself(project: Path, tmp_path: Path, preloa
 
 def test_ready_is_503_until_the_last_example_is_answered(project: Path, tmp_path: Path) -> None:
     with running_service(tmp_path / 'log', project, MODEL_SERVING_MODELS='XXXModel,SlowModel') as url:
+        until(lambda: get(url, READY).json['models'][0]['state'] != 'starting')
         early = get(url, READY)
         assert (early.status, early.headers['retry-after']) == (503, '1')
         assert early.json['models'][1]['state'] == 'starting'
@@ -246,6 +249,7 @@ def test_traces_are_in_the_log_and_in_no_answer(broken: str, broken_log: Path) -
 # While a model computes
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('quick_so_far', [False, True], ids=['in_the_pool', 'in_the_event_loop'])
 def test_live_is_answered_while_a_model_computes(project: Path, tmp_path: Path, quick_so_far: bool) -> None:
     with running_service(tmp_path / 'log', project, THREADS='1', MODEL_SERVING_MODELS='BusyModel') as url:

@@ -11,10 +11,25 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from model_serving.utils.schema_utils import CompiledSchema
+from model_serving.schemas.compiled import CompiledSchema
 
 REMOTE = 'http://localhost:1234/'
 """Where the suite expects a server of schemas: a service that fetched schemas would be a hole."""
+
+
+OTHER_WORDS = {
+    'allOf combined with anyOf, oneOf': 'of equals, the first reported is the best match',
+    'minContains=2 with contains': 'the message does not say how many items match',
+    'minContains=2 with contains with a decimal value': 'the message does not say how many items match',
+    'maxContains = minContains': 'the message does not say how many items match',
+    'maxContains < minContains': 'the message does not say how many items match',
+    'propertyNames with boolean schema false': 'jsonschema_rs does not say which name it is',
+    'unevaluatedProperties schema': 'the message does not tell a schema from false',
+    'unevaluatedProperties not affected by propertyNames': 'the message does not tell a schema from false',
+    'unevaluatedProperties with adjacent non-bool additionalProperties': 'jsonschema_rs reports one more',
+    'dynamic evalation inside nested refs': 'of equals, the first reported is the best match',
+}
+"""Cases of the suite that are refused in other words than those of jsonschema, and why."""
 
 
 @pytest.fixture(scope='module')
@@ -31,7 +46,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_vector_is_judged_and_worded_as_it_should_be(suite: Path) -> None:
-    judged = 0
+    judged, other_words = 0, set()
     for file in sorted(set(suite.glob('*.json')) - {suite / 'format.json'}):  # We do assert formats.
         for case in json.loads(file.read_text()):
             if REMOTE in json.dumps(case['schema']):
@@ -42,15 +57,15 @@ def test_every_vector_is_judged_and_worded_as_it_should_be(suite: Path) -> None:
             for vector in case['tests']:
                 small, large = (compiled.violations(vector['data'], size) for size in (0, 10**6))
                 assert [not small, not large] == [vector['valid']] * 2, (file.name, case, vector)
-                assert words_agree(case['schema'], vector['data'], small), (file.name, case, vector)
+                if not words_agree(case['schema'], vector['data'], small):
+                    other_words.add(case['description'])
                 judged += 1
     assert judged > 1000
+    assert other_words == set(OTHER_WORDS)
 
 
 def words_agree(schema: Any, data: Any, violations: Any) -> bool:
     if isinstance(schema, bool) or not violations:
         return True
-    if 'unevaluatedProperties' in str(schema) and 'patternProperties' in str(schema):
-        return True  # jsonschema would match the patterns with Python's re: other words are used.
     expected = best_match(Draft202012Validator(schema).iter_errors(data))
     return expected is None or expected.message == violations[0].message

@@ -29,6 +29,7 @@ def test_document_is_valid_openapi(described: str) -> None:
         OpenAPIV31SpecValidator(json.load(response)).validate()
 
 
+@pytest.mark.elaborate
 def test_service_does_what_the_document_says(described: str, tmp_path: Path) -> None:
     """Schemathesis makes good and bad requests from the document, with all its checks and phases."""
     command = [

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.deployment.upload_set import app_yaml, copy, upload_set
+from tests.deployment.upload_set import app_yaml, upload_set
+from tests.project_copy import copy_files
 from tests.service_process import free_port, wait_until_it_answers
 
 INSTALL_SECONDS = 600
@@ -68,7 +69,7 @@ class Running(NamedTuple):
 def deploy(folder: Path) -> Deployment:
     """Copy the upload set and install requirements.txt, and nothing else, for the Python of app.yaml."""
     deployment = Deployment(folder)
-    copy(upload_set(), deployment.app)
+    copy_files(upload_set(), deployment.app)
     deployment.temporary.mkdir()
     environment = deployment.environments / 'default'
     _install([serving_python(), '-m', 'venv', str(environment)])

@@ -24,8 +24,9 @@ from tests.deployment.app_engine_process import (
     wait_for,
 )
 from tests.deployment.google_cloud_sdk import GoogleCloudSDK, gcloud, run_in_sdk
-from tests.deployment.upload_set import app_yaml, copy, project_files, upload_set
+from tests.deployment.upload_set import app_yaml, upload_set
 from tests.exposed_metrics import GET
+from tests.project_copy import copy_files, project_files
 from tests.raw_http import send
 from tests.service_process import ROOT
 
@@ -137,7 +138,7 @@ def test_upload_set_is_what_the_service_needs() -> None:
 
 
 def test_gcloud_uploads_the_same_set(sdk: GoogleCloudSDK, tmp_path: Path) -> None:
-    copy([*project_files(), '.gcloudignore'], tmp_path)
+    copy_files([*project_files(), '.gcloudignore'], tmp_path)
     for name in NOT_UPLOADED:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.raw_http import Answer, post, send
-from tests.service_process import ROOT, running_service
+from tests.service_process import LOG_SECONDS, ROOT, running_service
 
 SERVED = 'tests.engine.served:app'
 
@@ -40,6 +40,7 @@ class Service(NamedTuple):
         return self.get('/state').json
 
     def text(self) -> str:
+        time.sleep(LOG_SECONDS)
         return self.log.read_text(errors='replace')
 
     def connect(self, timeout: float = 30) -> socket.socket:

@@ -3,7 +3,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine.clients import Service, served
-from tests.engine.slow_clients import SlowClients, at_work
 
 
 @pytest.fixture(scope='package')
@@ -22,14 +21,13 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope='package')
-def slow_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowClients]:
-    """Slow clients of every kind, at work since the first test."""
-    with at_work(tmp_path_factory.mktemp('slow') / 'log') as clients:
-        yield clients
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with one slot for each model."""
+    with served(tmp_path_factory.mktemp('single') / 'log', THREADS='1') as service:
+        yield service
 
 
-@pytest.fixture(scope='package', autouse=True)
-def begin_early(request: pytest.FixtureRequest) -> None:
-    """Let the slow clients, which need half a minute, begin before the other tests, if they are wanted."""
-    if any('slow_clients' in getattr(item, 'fixturenames', ()) for item in request.session.items):
-        request.getfixturevalue('slow_clients')
+@pytest.fixture(autouse=True)
+def measured_where_it_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide from coverage, which doubles their time to start, the processes of a single test."""
+    monkeypatch.delenv('COVERAGE_PROCESS_CONFIG', raising=False)

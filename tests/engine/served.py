@@ -1,6 +1,5 @@
 """The service of these tests: models that sleep, hang, count and crash, behind the usual resources."""
 
-# ruff: noqa: E402
 import logging
 import os
 import sys
@@ -10,20 +9,18 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-# Formats that only the tests of validation need take a second to import, in each worker.
-sys.modules['rfc3987_syntax'] = None  # type: ignore[assignment]
-
 from flask import Response, request
 from flask_restful import Resource
 
-from model_serving.resources.index_resource import IndexResource
-from model_serving.resources.metrics_resource import MetricsResource
+from model_serving.batching.decorator import batched
+from model_serving.console.index_resource import IndexResource
+from model_serving.health.health_resource import LiveResource, ReadyResource
+from model_serving.observability.access_log import configure_logging
+from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.resources.xxx_model_resource import XXXModelResource
-from model_serving.utils.batch_utils import batched
-from model_serving.utils.log_utils import configure_logging
-from model_serving.utils.service_utils import build_service
-from model_serving.utils.settings_utils import ServiceSettings, load_settings
-from model_serving.utils.validation_utils import validate_json
+from model_serving.schemas.validation import validate_json
+from model_serving.service.application import build_service
+from model_serving.settings import ServiceSettings, load_settings
 
 MOST_SECONDS = 3600
 NAPS = ('Nap', 'Other', 'Quick', 'Refused', *(f'Hanging{number}' for number in range(6)))
@@ -145,6 +142,8 @@ class StreamResource(ServedResource):
     def get(self) -> Response:
         """Send `count` events, `pause` seconds apart, of `size` characters; raise before number `fail`."""
         given = request.args
+        if 'type' in given:
+            return Response(iter([b'one', {'two': 2}]), mimetype='text/event-stream')
         events = make_events(
             given.get('tag', ''),
             count=int(given['count']),
@@ -152,7 +151,8 @@ class StreamResource(ServedResource):
             size=int(given.get('size', 1)),
             fail=int(given.get('fail', -1)),
         )
-        return Response(events, mimetype='text/event-stream')
+        headers = {'X-Name': given['name']} if 'name' in given else {}
+        return Response(events, mimetype='text/event-stream', headers=headers)
 
 
 def make_events(tag: str, count: int, pause: float, size: int, fail: int) -> Iterator[bytes]:
@@ -182,7 +182,7 @@ class StateResource(ServedResource):
         return {
             'pid': os.getpid(),
             'thread': threading.get_ident(),
-            'engine': any(name.startswith('model_serving.engine') for name in sys.modules),
+            'engine': 'model_serving.engine.server' in sys.modules,
             'called': nap_model.called,
             'ended': ended,
         }
@@ -211,6 +211,8 @@ def create_app() -> Any:
     configure_logging()
     app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
     api.add_resource(IndexResource, '/', endpoint='index')
+    api.add_resource(LiveResource, '/health/live', endpoint='health_live')
+    api.add_resource(ReadyResource, '/health/ready', endpoint='health_ready')
     api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
     api.add_resource(XXXModelResource, '/v1/XXXModel', endpoint='XXXModel')
     for name in NAPS:

@@ -53,6 +53,7 @@ def message(answer: Answer) -> Any:
     return answer.json['message']
 
 
+@pytest.mark.alone
 def test_caller_of_a_hanging_model_gets_504_and_those_behind_it_503(impatient: Service) -> None:
     with at_once() as submit:
         hanging = submit(impatient.nap, 'Hanging0', 'hangs', FOR_EVER)
@@ -69,6 +70,7 @@ def test_caller_of_a_hanging_model_gets_504_and_those_behind_it_503(impatient: S
     assert impatient.state()['called'].count('behind') == 0
 
 
+@pytest.mark.alone
 def test_those_behind_a_hanging_call_get_503_even_if_its_client_has_gone(impatient: Service) -> None:
     with impatient.connect() as connection:
         connection.sendall(request_of('POST', '/v1/Hanging1', body=nap_body('hangs and is left', FOR_EVER)))
@@ -79,22 +81,18 @@ def test_those_behind_a_hanging_call_get_503_even_if_its_client_has_gone(impatie
     assert time.monotonic() - begin < 0.8
 
 
-def test_quick_model_that_hangs_once_harms_nobody_else(impatient: Service) -> None:
-    make_quick(impatient, 'Hanging2')
+def test_model_that_hangs_is_failed_until_a_slot_comes_free(impatient: Service) -> None:
     with at_once() as submit:
-        hanging = submit(impatient.nap, 'Hanging2', 'hangs', FOR_EVER)
-        time.sleep(0.3)
-        begin = time.monotonic()
-        assert impatient.nap('Hanging2', 'other input', 0).status == 200
-        assert time.monotonic() - begin < 0.8
-        (answer,) = answers_while(impatient, [hanging])
-    assert (answer.status, bool(message(answer))) == (504, True)
-    assert impatient.nap('Hanging2', 'later', 0).status == 200
-    warning = next(
-        line for line in impatient.text().splitlines() if '/v1/Hanging2' in line and '[WARNING]' in line
-    )
-    assert 'POST' in warning
-    assert '/v1/Hanging2' in warning
+        hanging = submit(impatient.nap, 'Hanging2', 'hangs', 4)
+        assert hanging.result().status == 504
+        answer = impatient.nap('Hanging2', 'other', 0)
+        assert is_overloaded(answer)
+        assert 'Hanging2 hangs: 1 calls have run for' in message(answer)
+        assert impatient.nap('Other', 'other', 0).status == 200
+        ready = impatient.get('/health/ready')
+        assert (ready.status, 'Hanging2 hangs' in ready.json['message']) == (503, True)
+        until(lambda: impatient.nap('Hanging2', 'later', 0).status == 200)
+        assert 'Hanging2 hangs' not in impatient.get('/health/ready').body.decode()
     assert 'Traceback' not in impatient.text()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.clients import Service, served
+from tests.linux import linux_only
 from tests.raw_http import chunked, post, post_chunks
 
 ROWS = 24_000
@@ -27,7 +28,7 @@ def megabytes(pid: int, kind: str) -> float:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith(kind))) / 1024
 
 
-@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='Looks at processes through /proc')
+@linux_only
 @pytest.mark.parametrize('framing', ['whole', 'chunked', 'tiny chunks'])
 def test_large_body_costs_a_small_multiple_of_its_size(fresh: Service, framing: str) -> None:
     numbers = random.Random(0)

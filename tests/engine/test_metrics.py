@@ -197,6 +197,8 @@ def test_workers_are_added_up_whatever_they_share(tmp_path: Path, preload: str) 
         until(lambda: len({service.state()['pid'] for _ in range(20)}) == 3)
         with at_once(8) as submit:
             assert {called.result() for called in [submit(hello, service) for _ in range(300)]} == {200}
+        # A request is counted just after its answer has been written.
+        until(lambda: read_metrics(service.url).sum('requests_total', model='XXXModel') >= 300)
         readings = [read_metrics(service.url) for _ in range(12)]
 
     assert [found.sum('requests_total', model='XXXModel') for found in readings] == [300] * 12
@@ -207,6 +209,7 @@ def test_threads_of_another_worker_class_count_too(tmp_path: Path) -> None:
     with served(tmp_path / 'log', WORKERS='2', GUNICORN_CMD_ARGS=arguments) as service:
         with at_once(16) as submit:
             assert {called.result() for called in [submit(hello, service) for _ in range(400)]} == {200}
+        until(lambda: total(service, model='XXXModel') >= 400)
         assert total(service, model='XXXModel') == 400
 
 

@@ -16,7 +16,7 @@ from tests.service_process import ROOT, free_port, wait_until_it_answers
 
 SETTINGS = {'MODEL_SERVING_TIMEOUT_S': '1', 'MODEL_SERVING_MAX_BODY_BYTES': '100000'}
 START = """
-from model_serving.utils.server_utils import serve
+from model_serving.commands.serve import serve
 from tests.engine.served import app
 
 serve(lambda: app, '127.0.0.1', '{port}', debug=False)
@@ -64,6 +64,7 @@ def test_hello(server: Service) -> None:
     assert post(server.url, '/v1/XXXModel', b'{}').status == 400
 
 
+@pytest.mark.alone
 def test_calls_are_batched(server: Service) -> None:
     """One by one, 12 calls of 0.2 s would take 2.4 s; in batches of 8 they take 0.4 s or a little more."""
     begin = time.monotonic()
@@ -99,6 +100,7 @@ def test_call_of_a_batched_model_that_is_busy_too_long_gets_an_error_in_time(ser
     until(lambda: server.double([0, 1]).status == 200)
 
 
+@pytest.mark.alone
 def test_stream_comes_bit_by_bit(server: Service) -> None:
     begin = time.monotonic()
     with server.connect() as connection:

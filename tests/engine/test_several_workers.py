@@ -19,15 +19,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.parametrize('round_', range(3))
-def test_burst_of_connections_is_shared(pair: Service, round_: int) -> None:
+@pytest.mark.alone
+def test_bursts_of_connections_are_shared(pair: Service) -> None:
+    smaller = sorted(smaller_share_of_a_burst(pair) for _ in range(7))
+    assert smaller[3] >= 10  # The median: in some bursts a worker does not get the processor in time.
+
+
+def smaller_share_of_a_burst(pair: Service) -> int:
+    """How many of 32 new connections the worker with fewer of them has."""
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(pair.connect()) for _ in range(32)]
         for connection in connections:
             connection.sendall(request_of('GET', '/state'))
         shares = collections.Counter(read_answer(connection).json['pid'] for connection in connections)
-    assert len(shares) == 2
-    assert min(shares.values()) >= 10
+    return min(shares.values()) if len(shares) == 2 else 0
 
 
 def test_600_connections_at_once_are_answered(pair: Service) -> None:

@@ -1,8 +1,17 @@
 """Clients that take their time disturb nobody, and are not waited for without end."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.engine.slow_clients import CHUNK, STREAM_SECONDS, SlowClients
+from tests.engine.slow_clients import CHUNK, STREAM_SECONDS, SlowClients, at_work
+
+
+@pytest.fixture(scope='module')
+def slow_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowClients]:
+    """Slow clients of every kind, at work since the first test."""
+    with at_work(tmp_path_factory.mktemp('slow') / 'log') as clients:
+        yield clients
 
 
 def test_slow_clients_disturb_nobody(slow_clients: SlowClients) -> None:

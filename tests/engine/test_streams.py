@@ -39,6 +39,7 @@ def has_ended(service: Service, tag: str) -> Any:
     return tag in service.state()['ended']
 
 
+@pytest.mark.alone
 def test_first_event_arrives_before_the_last_is_made(engine: Service) -> None:
     begin = time.monotonic()
     with ask(engine, '/stream?count=3&pause=0.3&tag=whole', 'Connection: close') as connection:
@@ -154,3 +155,17 @@ def test_slow_reader_of_a_large_answer_gets_it_and_holds_nobody_up(engine: Servi
             time.sleep(0.05)
         size += len(read_to_end(connection))
     assert LARGE < size < LARGE + 1000
+
+
+def test_stream_of_what_is_no_text_breaks_off_and_holds_no_thread(engine: Service) -> None:
+    for _ in range(3):
+        with ask(engine, '/stream?type=dict') as connection:
+            head, body = head_and_body(read_to_end(connection))
+        assert head.startswith(b'http/1.1 200')
+        assert joined(body) == (b'one', False)
+    assert 'a stream yields text or bytes, not dict' in engine.text()
+
+
+def test_stream_with_a_header_that_is_no_http_is_500(engine: Service) -> None:
+    answer = engine.get('/stream?count=1&name=%E6%97%A5')
+    assert (answer.status, answer.json) == (500, {'message': 'Internal Server Error'})

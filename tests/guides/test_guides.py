@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from model_serving.utils.scaffold_utils import with_mount
+from model_serving.commands.scaffold import with_mount
 from tests.guides.guide import FOLDER, blocks_of, followed, shell, text_of, write_files
 from tests.project_copy import assert_checks_pass, copy_of_project
 from tests.raw_http import post
@@ -25,10 +25,11 @@ PAGES = {
     'pytorch.md': TORCH,
     'hugging-face.md': TORCH,
 }
-"""The guides that make a model, and which of them need what bin/test.sh --torch installs."""
+"""The guides that make a model, and which of them need what bin/test.sh --all installs."""
 FOLLOWED_BELOW = 'streaming.md'
 
 
+@pytest.mark.elaborate
 @pytest.mark.parametrize(
     'page', [pytest.param(page, marks=marks) for page, marks in PAGES.items() if page != FOLLOWED_BELOW]
 )
@@ -51,12 +52,13 @@ def test_every_guide_is_listed_and_followed() -> None:
     assert set(listed) == pages
 
 
+@pytest.mark.elaborate
 def test_code_of_the_guides_passes_the_checks(tmp_path: Path) -> None:
     copy = copy_of_project(tmp_path)
     for page in PAGES:
         paths = write_files(page, copy)
         [name] = re.findall(r'main\.py new (\w+)', (FOLDER / page).read_text())
-        (copy / 'main.py').write_text(with_mount((copy / 'main.py').read_text(), name))
+        (copy / 'main.py').write_text(with_mount((copy / 'main.py').read_text(), name, 'model_serving.'))
         assert len(paths) in (4, 5)
     assert_checks_pass(copy)
 

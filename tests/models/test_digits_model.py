@@ -10,7 +10,7 @@ import pytest
 
 from data.make_digits_model import DRAWINGS, FILE, count, draw, held_out, render, split
 from model_serving.models.digits_model import DigitsModel, session_options
-from model_serving.utils.settings_utils import ROOT
+from model_serving.settings import ROOT
 
 
 @pytest.fixture(scope='module')

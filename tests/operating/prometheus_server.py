@@ -76,5 +76,5 @@ def prometheus(folder: Path, service: str) -> Iterator[Prometheus]:
 def _scrapes(server: Prometheus) -> bool:
     try:
         return server.value('up') == 1
-    except OSError:
+    except (OSError, ValueError):  # It says "Service Unavailable" until it has read what it has stored.
         return False

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import pytest
 from tests.engine.clients import SERVED, at_once, until
 from tests.operating.otlp_collector import Collector, attributes, collector
 from tests.raw_http import Answer, send
-from tests.service_process import ROOT, free_port, wait_until_it_answers
+from tests.service_process import LOG_SECONDS, ROOT, free_port, wait_until_it_answers
 
 TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 SPAN = '00f067aa0ba902b7'
@@ -84,6 +85,7 @@ def test_request_is_a_span_of_the_callers_trace(traced: Traced) -> None:
 def test_line_of_the_log_has_the_trace(traced: Traced) -> None:
     traced.ask('/v1/XXXModel', b'{}', f'traceparent: 00-{TRACE}-{SPAN}-01', 'X-Request-ID: traced')
 
+    time.sleep(LOG_SECONDS)
     entries = [json.loads(line) for line in traced.log.read_text().splitlines() if line.startswith('{')]
     (entry,) = [entry for entry in entries if entry.get('request_id') == 'traced']
     assert entry['logging.googleapis.com/trace'] == TRACE

@@ -7,12 +7,12 @@ import numpy
 from flask import Flask
 from flask_restful import Resource
 
-from model_serving.resources.protocol_resources import mount_protocols
-from model_serving.resources.service_resources import SERVICE
-from model_serving.utils.service_utils import build_service
-from model_serving.utils.settings_utils import ServiceSettings, load_settings
-from model_serving.utils.tensor_utils import DTYPES, Signature, Tensor
-from model_serving.utils.validation_utils import validate_json
+from model_serving.protocols.mount import mount_protocols
+from model_serving.protocols.signature import DTYPES, Signature, Tensor
+from model_serving.schemas.validation import validate_json
+from model_serving.service.application import build_service
+from model_serving.service.resources import SERVICE
+from model_serving.settings import ServiceSettings, load_settings
 
 ANYTHING: dict[str, Any] = {'type': 'object'}
 VALUES: dict[str, list[Any]] = {

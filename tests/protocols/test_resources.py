@@ -8,11 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_restful import Resource
 
-from main import create_app
-from model_serving import __version__
+from main import MODELS
+from model_serving import __version__, create_app
+from model_serving.health.readiness import readiness_of
+from model_serving.protocols.signature import Signature, Tensor
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN, DigitsModelResource
-from model_serving.utils.readiness_utils import readiness_of
-from model_serving.utils.tensor_utils import Signature, Tensor
 from tests.exposed_metrics import Exposed
 from tests.protocols.echo_service import (
     ANYTHING,
@@ -40,7 +40,7 @@ def warm(client: FlaskClient) -> FlaskClient:
 
 @pytest.fixture(scope='module')
 def client() -> FlaskClient:
-    return warm(create_app(['XXXModel', 'DigitsModel', 'IrisModel']).test_client())
+    return warm(create_app(MODELS, only=['XXXModel', 'DigitsModel', 'IrisModel']).test_client())
 
 
 @pytest.fixture(scope='module')
@@ -52,7 +52,7 @@ def echo() -> FlaskClient:
 
 @pytest.fixture(scope='module')
 def iris() -> FlaskClient:
-    return warm(create_app(['IrisModel']).test_client())
+    return warm(create_app(MODELS, only=['IrisModel']).test_client())
 
 
 def own(client: FlaskClient, model: str, instances: Any) -> Any:
@@ -200,7 +200,7 @@ def test_frames_are_predicted_whatever_their_form(iris: FlaskClient) -> None:
 
 
 def test_columns_without_names_in_the_schema_may_have_any() -> None:
-    client = create_app(['DigitsModel']).test_client()
+    client = create_app(MODELS, only=['DigitsModel']).test_client()
     split = {'columns': list(range(64)), 'data': [HANDWRITTEN_SEVEN]}
     lines = f'{",".join(f"p{i}" for i in range(64))}\n{",".join(map(str, HANDWRITTEN_SEVEN))}'
     for options in ({'json': {'dataframe_split': split}}, {'data': lines, 'content_type': 'text/csv'}):
@@ -246,7 +246,9 @@ def test_ping_and_version_are_mlflows(iris: FlaskClient) -> None:
 
 def test_mlflows_paths_are_for_a_single_model(client: FlaskClient) -> None:
     assert [client.get(path).status_code for path in ('/ping', '/version')] == [404, 404]
-    assert create_app(['XXXModel']).test_client().post('/invocations', json={}).status_code == 404
+    assert (
+        create_app(MODELS, only=['XXXModel']).test_client().post('/invocations', json={}).status_code == 404
+    )
 
 
 # The schema of /v1 holds
@@ -368,7 +370,7 @@ def test_model_that_fails_on_its_own_example_is_503_with_the_reason() -> None:
 
 def test_model_with_inputs_in_place_gets_them_without_a_copy() -> None:
     seen = []
-    app: Flask = create_app(['DigitsModel'])
+    app: Flask = create_app(MODELS, only=['DigitsModel'])
     own_call = DigitsModelResource.tensors.call
 
     def call(pixels: Any) -> Any:

@@ -11,9 +11,10 @@ HISTORY = [350.0 + month / 8 for month in range(36)]
 
 @pytest.fixture(scope='module')
 def client() -> FlaskClient:
-    from main import create_app
+    from main import MODELS
+    from model_serving import create_app
 
-    return create_app(['CO2Model']).test_client()
+    return create_app(MODELS, only=['CO2Model']).test_client()
 
 
 def test_the_example_of_2001_is_continued_into_2002(client: FlaskClient) -> None:

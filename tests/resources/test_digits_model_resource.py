@@ -4,7 +4,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from data.make_digits_model import held_out
-from main import create_app
+from main import MODELS
+from model_serving import create_app
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN, digits_model_schema
 
 URL = '/v1/DigitsModel'
@@ -12,7 +13,7 @@ URL = '/v1/DigitsModel'
 
 @pytest.fixture(scope='module')
 def client() -> FlaskClient:
-    return create_app(['DigitsModel']).test_client()
+    return create_app(MODELS, only=['DigitsModel']).test_client()
 
 
 def test_the_example_is_a_seven(client: FlaskClient) -> None:

@@ -4,7 +4,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from data.make_iris_model import held_out
-from main import create_app
+from main import MODELS
+from model_serving import create_app
 from model_serving.models.iris_model import MEASUREMENTS
 from model_serving.resources.iris_model_resource import iris_model_schema
 
@@ -14,7 +15,7 @@ FLOWER = {'sepal_length': 5.1, 'sepal_width': 3.5, 'petal_length': 1.4, 'petal_w
 
 @pytest.fixture(scope='module')
 def client() -> FlaskClient:
-    return create_app(['IrisModel']).test_client()
+    return create_app(MODELS, only=['IrisModel']).test_client()
 
 
 def test_a_flower_has_its_species_and_all_probabilities(client: FlaskClient) -> None:

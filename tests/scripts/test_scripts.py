@@ -2,27 +2,34 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.project_copy import copy_of_project, link_environments
 from tests.service_process import ROOT, free_port
 
 
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean copy of the project, without a virtual environment."""
-    copy = tmp_path_factory.mktemp('scripts') / 'model serving'
-    left_out = shutil.ignore_patterns('.git', '.venv*', 'tmp', '__pycache__', '.*_cache', '.hypothesis')
-    shutil.copytree(ROOT, copy, ignore=left_out)
+    """A copy of the project whose virtual environments are made."""
+    copy = copy_of_project(tmp_path_factory.mktemp('scripts'))
+    link_environments(copy)
     return copy
+
+
+@pytest.fixture
+def bare_checkout(tmp_path: Path, port: str) -> Iterator[Path]:
+    """A copy of the project without a virtual environment."""
+    copy = copy_of_project(tmp_path)
+    yield copy
+    run(copy, 'stop.sh', PORT=port)
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +63,9 @@ def canonical(pin: str) -> str:
     return pin.lower().replace('_', '-')
 
 
-def test_start_demo_stop(checkout: Path, port: str) -> None:
+@pytest.mark.elaborate
+def test_start_demo_stop(bare_checkout: Path, port: str) -> None:
+    checkout = bare_checkout
     started = run(checkout, 'start.sh', PORT=port)
     assert started.returncode == 0, started.stderr
     assert f'Serving at http://127.0.0.1:{port}/' in started.stdout
@@ -121,6 +130,61 @@ def test_stale_pid_file_is_recognised(checkout: Path, port: str, content: str) -
         other.wait()
 
 
+def test_another_program_that_names_the_configuration_is_left_alone(checkout: Path) -> None:
+    config = checkout / 'conf' / 'gunicorn.conf.py'
+    other = subprocess.Popen(['tail', '-f', str(config)], stdout=subprocess.DEVNULL)
+    try:
+        (checkout / 'tmp').mkdir(exist_ok=True)
+        (checkout / 'tmp' / 'model-serving.pid').write_text(str(other.pid))
+        assert run(checkout, 'stop.sh').stdout == 'Not running\n'
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_address_that_gunicorn_is_given_counts(checkout: Path, port: str) -> None:
+    bind = f'--bind 127.0.0.2:{port}'
+    started = run(checkout, 'start.sh', GUNICORN_CMD_ARGS=bind, PORT=port, MODEL_SERVING_MODELS='XXXModel')
+    assert f'Serving at http://127.0.0.2:{port}/' in started.stdout, started.stderr
+    assert f'Try:  curl http://127.0.0.2:{port}/v1/XXXModel ' in started.stdout
+    assert run(checkout, 'stop.sh').stdout.startswith('Stopped')
+
+
+def test_two_starts_at_once_make_one_service(checkout: Path, port: str) -> None:
+    command = [checkout / 'bin' / 'start.sh']
+    settings = {'HOST': '127.0.0.1', 'PORT': port, 'WORKERS': '1', 'MODEL_SERVING_MODELS': 'XXXModel'}
+    starts = [
+        subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = sorted(start.communicate(timeout=120)[0].split()[0] for start in starts)
+    assert said == ['Already', 'Serving']
+    assert [start.returncode for start in starts] == [0, 0]
+
+
+def test_upgrade_of_gunicorn_serves_on(checkout: Path, port: str) -> None:
+    """USR2 starts a new master beside the old one; bin/stop.sh stops whichever has the pid file."""
+    pid_file = checkout / 'tmp' / 'model-serving.pid'
+    run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel')
+    old = int(pid_file.read_text())
+    os.kill(old, signal.SIGUSR2)
+    wait_for((checkout / 'tmp' / 'model-serving.pid.2').exists)
+    time.sleep(2)
+    os.kill(old, signal.SIGTERM)
+    wait_for(lambda: pid_file.exists() and int(pid_file.read_text() or old) != old)
+    with urllib.request.urlopen(f'http://127.0.0.1:{port}/health/live', timeout=5) as answer:
+        assert answer.status == 200
+    assert run(checkout, 'stop.sh').stdout.startswith('Stopped')
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_killed_service_starts_again(checkout: Path, port: str) -> None:
     run(checkout, 'start.sh', PORT=port, MODEL_SERVING_MODELS='XXXModel')
     os.kill(int((checkout / 'tmp' / 'model-serving.pid').read_text()), signal.SIGKILL)
@@ -159,7 +223,7 @@ def test_start_says_which_model_failed(checkout: Path, port: str, tmp_path: Path
 
     assert started.returncode == 0
     assert 'Serving at' in started.stdout
-    assert [line for line in started.stderr.splitlines() if 'start.sh: DigitsModel failed to load: ' in line]
+    assert [line for line in started.stderr.splitlines() if line.startswith('DigitsModel failed to load: ')]
     assert 'XXXModel' not in started.stderr
 
 
@@ -185,4 +249,12 @@ def test_test_script_refuses_an_unknown_argument(checkout: Path) -> None:
     answer = run(checkout, 'test.sh', '--fast')
 
     assert answer.returncode == 1
-    assert 'unknown argument --fast; give --torch, or paths such as tests/models' in answer.stderr
+    assert 'unknown argument --fast; give --all, or paths such as tests/models' in answer.stderr
+
+
+def test_light_packages_of_tests_are_among_all() -> None:
+    light, everything = (
+        set((ROOT / f'requirements-{name}.txt').read_text().splitlines()) for name in ('test', 'dev')
+    )
+
+    assert {line for line in light if line and not line.startswith('#')} <= everything

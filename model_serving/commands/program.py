@@ -1,0 +1,50 @@
+"""Model server: each model behind a validated JSON endpoint, POST /v1/<Model>.
+
+Usage:
+  model-serving init <folder>
+  model-serving new <Model>
+  model-serving start
+  model-serving stop
+  model-serving -h | --help
+  model-serving -v | --version
+
+init writes a project of your own into a new or empty folder. The other commands are given in such a folder:
+new writes the files of a model and mounts it, start runs the service in the background under gunicorn, stop
+stops it once requests in flight have finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and
+MODEL_SERVING_* from the environment.
+"""
+
+import sys
+from typing import Any
+
+import docopt
+
+from model_serving.version import __version__
+
+
+def main() -> None:
+    """Do what the command line says; exit with one line where files or processes are in the way."""
+    arguments = docopt.docopt(__doc__, version=__version__)
+    try:
+        _run(arguments)
+    except OSError as error:
+        sys.exit(f'model-serving: {error}')
+
+
+def _run(arguments: dict[str, Any]) -> None:
+    if arguments['init']:
+        from model_serving.commands.init import init
+
+        init(arguments['<folder>'])
+    elif arguments['new']:
+        from model_serving.commands.scaffold import scaffold
+
+        scaffold(arguments['<Model>'])
+    elif arguments['start']:
+        from model_serving.commands.start import start
+
+        start()
+    else:
+        from model_serving.commands.stop import stop
+
+        stop()

@@ -1,0 +1,27 @@
+"""What `python main.py` does: serve, or write a new model."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from model_serving.service.mounts import Mount, assemble
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def run(models: Sequence[Mount], arguments: dict[str, Any]) -> None:
+    """Do what the arguments of main.py say, as docopt reads them from its usage."""
+    if arguments['new']:
+        from model_serving.commands.scaffold import scaffold
+
+        scaffold(arguments['<Model>'])
+        return
+    from model_serving.commands.serve import serve
+    from model_serving.settings import names
+
+    chosen, debug = names(arguments['--models'] or ''), arguments['--debug']
+
+    def create() -> 'Flask':
+        return assemble(models, chosen, check_answers=debug)
+
+    serve(create, host=arguments['--host'], port=arguments['--port'], debug=debug)

@@ -1,0 +1,31 @@
+"""`model-serving stop`: no new requests, those in flight finish."""
+
+import os
+import signal
+import sys
+import time
+from urllib.parse import urlsplit
+
+from model_serving.addresses import why_not_free
+from model_serving.commands.background import LOG_FILE, STOP_SECONDS, expected_address, is_server, running_pid
+from model_serving.commands.listeners import listeners
+
+PAUSE_SECONDS = 0.1
+
+
+def stop() -> None:
+    """Stop the service; return once it has ended. Exits with status 1, and says why, where it has not."""
+    pid = running_pid()
+    if pid is None:
+        print('Not running')
+        return
+    place = urlsplit(expected_address())
+    os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + STOP_SECONDS
+    while is_server(pid):
+        if time.monotonic() > end:
+            sys.exit(f'pid {pid} has not ended after {STOP_SECONDS} seconds; see {LOG_FILE}')
+        time.sleep(PAUSE_SECONDS)
+    if place.hostname and place.port and why_not_free(place.hostname, place.port):
+        sys.exit(f'pid {pid} has ended, but its port is still taken:{listeners(place.port)}')
+    print(f'Stopped (pid {pid})')

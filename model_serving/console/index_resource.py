@@ -1,0 +1,75 @@
+"""GET /: what is served here, as JSON for a program and as a console for a browser."""
+
+import json
+import shlex
+from typing import Any, ClassVar
+
+from flask import Response, current_app, make_response, render_template, request
+from flask_restful import Resource
+
+from model_serving.catalogue import MountedModel, json_object, mounted_models
+from model_serving.version import __version__
+
+CONSOLE_HEADERS = {
+    'Vary': 'Accept',
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+"""The console runs no script and loads nothing but the files of the client folder."""
+
+
+class IndexResource(Resource):
+    """Lists the mounted models."""
+
+    answers: ClassVar[dict[str, Any]] = {
+        **json_object(
+            name={'type': 'string'},
+            version={'type': 'string'},
+            models={
+                'type': 'array',
+                'items': {'type': 'object', 'required': ['name', 'method', 'url', 'schema']},
+            },
+        ),
+        'text/html': {'type': 'string'},
+    }
+
+    def get(self) -> Any:
+        """The models, their URLs, schemas, examples and pages."""
+        models = mounted_models(current_app)
+        if request.accept_mimetypes.best_match(['application/json', 'text/html']) == 'text/html':
+            return _page(models)
+        described = [_describe(model) for model in models]
+        return {'name': 'model-serving', 'version': __version__, 'models': described}, 200, {'Vary': 'Accept'}
+
+
+def _describe(model: MountedModel) -> dict[str, Any]:
+    described = {
+        'name': model.name,
+        'description': model.description,
+        'method': 'POST',
+        'url': model.url,
+        'schema': model.schema,
+    }
+    if model.failure is not None:
+        described['failure'] = model.failure
+    if model.page:
+        described['page'] = f'/{model.page}'
+    if model.card:
+        described['card'] = f'/{model.card}'
+    return described
+
+
+def _page(models: list[MountedModel]) -> Response:
+    curls = {model.name: _curl(model) for model in models}
+    page = render_template('index.html', models=models, curls=curls, version=__version__)
+    response = make_response(page)
+    response.headers.update(CONSOLE_HEADERS)
+    return response
+
+
+def _curl(model: MountedModel) -> str:
+    url = request.host_url.rstrip('/') + model.url
+    body = shlex.quote(json.dumps(model.example))
+    return f"curl {shlex.quote(url)} -H 'Content-Type: application/json' -d {body}"

@@ -1,0 +1,85 @@
+"""The errors that models and the service raise on purpose, independent of Flask.
+
+Each class has an HTTP status. The message is sent to the client, so it says what to do next and contains no
+secret. Any other exception is a crash: the client gets 500 without details, and the log has the traceback.
+"""
+
+from typing import Any, ClassVar
+
+from model_serving.echo import cut
+
+
+class ServingError(Exception):
+    """An error with a status and a message for the client; `details` are added to the JSON body.
+
+    `retry_after_s` is sent as the header Retry-After: the seconds after which to try again. `reason` is a
+    label for the metrics; None means that of the status.
+    """
+
+    status: ClassVar[int] = 500
+    reason: ClassVar[str | None] = None
+    retry_after_s: int | None = None
+    message: str = 'Internal Server Error'
+
+    def __init__(self, message: str | None = None, retry_after_s: int | None = None, **details: Any) -> None:
+        self.message = message or self.message
+        self.retry_after_s = retry_after_s or self.retry_after_s
+        self.details = details
+        super().__init__(self.message)
+
+
+class InvalidInput(ServingError):
+    """The request is invalid: 400."""
+
+    status = 400
+    message = 'The request is not valid'
+
+
+class UnsupportedMediaType(ServingError):
+    """The endpoint does not read bodies of this type: 415."""
+
+    status = 415
+    message = 'Send the header Content-Type: application/json'
+
+
+class BodyTooLarge(ServingError):
+    """The body is larger than the service accepts: 413."""
+
+    status = 413
+    message = 'The body is too large'
+
+
+class ModelNotReady(ServingError):
+    """The model cannot answer yet: 503."""
+
+    status = 503
+    reason = 'not_ready'
+    retry_after_s = 10
+    message = 'The model is not ready; try again later'
+
+
+class Overloaded(ServingError):
+    """More requests are waiting than can be answered in time: 503."""
+
+    status = 503
+    retry_after_s = 1
+    message = 'The model has too much to do; try again later'
+
+
+class DeadlineExceeded(ServingError):
+    """There was no answer within the time that a request may take: 504."""
+
+    status = 504
+    message = 'The model did not answer in time'
+
+
+class ClientGone(ServingError):
+    """The client closed the connection before the answer: 499, which appears in the log only."""
+
+    status = 499
+    message = 'The client closed the connection'
+
+
+def in_words(error: BaseException) -> str:
+    """The class and the message of `error` in one line."""
+    return cut(' '.join(f'{type(error).__name__}: {error}'.split()))

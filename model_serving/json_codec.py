@@ -1,0 +1,121 @@
+"""JSON in and out of the service, by orjson; nothing else parses or serialises it."""
+
+import json
+import sys
+from datetime import date
+from typing import Any
+
+import orjson
+from flask.json.provider import JSONProvider
+
+from model_serving.errors import InvalidInput
+
+
+class OrjsonProvider(JSONProvider):
+    """Flask's JSON provider on orjson; it serialises numpy arrays and scalars, too."""
+
+    def dumps(self, obj: Any, **_options: Any) -> str:
+        """`obj` as JSON text."""
+        return encode(obj).decode()
+
+    def loads(self, s: str | bytes, **_options: Any) -> Any:
+        """The value of a JSON text. Raises ValueError with the place of an error."""
+        return orjson.loads(s)
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text. Raises InvalidInput, which says what is wrong, and where."""
+    try:
+        return orjson.loads(body)
+    except ValueError as error:
+        raise invalid_json(body, error) from error
+
+
+def invalid_json(body: bytes, error: ValueError) -> InvalidInput:
+    """The error for a `body` on which orjson has failed with `error`: it says what is wrong, and where."""
+    position = getattr(error, 'pos', 0)
+    rest = decode_text(body)[position:]
+    hint = '; JSON has no NaN and no infinity' if rest.startswith(('NaN', 'Infinity', '-Infinity')) else ''
+    return InvalidInput(f'The body is not JSON: {error}{hint}')
+
+
+def decode_text(body: bytes, encoding: str = 'utf-8') -> str:
+    """The text of a body. Raises InvalidInput with the first byte that is not UTF-8."""
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f'The body is not UTF-8: byte {error.start} is wrong ({error.reason})') from error
+
+
+def encode(value: Any) -> bytes:
+    """`value` as one line of UTF-8 JSON.
+
+    Numpy arrays become lists, datetimes ISO 8601 text, NaN and infinities `null` (JSON has neither).
+    Raises TypeError for what JSON cannot hold.
+    """
+    try:
+        return orjson.dumps(value, default=_default, option=_OPTIONS)
+    except TypeError:
+        # Only the standard library writes keys that are not strings, and integers over 64 bits.
+        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False).encode() + b'\n'
+
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+
+def _default(value: Any) -> Any:
+    """Convert what orjson does not know into what it does."""
+    if not hasattr(value, '__array__'):
+        raise TypeError(f'{type(value).__module__}.{type(value).__qualname__} has no form in JSON')
+    if hasattr(value, 'filled'):  # A masked array: what it masks is null.
+        return value.tolist()
+    array = _numpy().asarray(value)
+    if array.ndim and not array.flags.c_contiguous and array.dtype.kind in 'biufM':
+        return _numpy().ascontiguousarray(array)
+    return _items(array)
+
+
+def _numpy() -> Any:
+    """numpy, already imported by whatever has `__array__`; a service without numbers never imports it."""
+    return sys.modules['numpy']
+
+
+def _items(array: Any) -> Any:
+    """The elements of a numpy array as Python objects, in nested lists."""
+    if array.dtype.kind in 'cSV':
+        raise TypeError(f'a numpy array of {array.dtype} has no form in JSON')
+    if array.dtype.kind == 'f':
+        array = array.astype('f8')
+    return array.tolist()
+
+
+def _plain(value: Any) -> Any:
+    """`value` in types of the standard library: each leaf as orjson writes it, large integers unchanged."""
+    if isinstance(value, dict):
+        return _plain_object(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, int):
+        return value
+    if hasattr(value, '__array__') and _numpy().asarray(value).dtype.kind != 'M':
+        return _plain(_items(_numpy().asarray(value)))
+    return orjson.loads(orjson.dumps(value, default=_default, option=_OPTIONS))
+
+
+def _plain_object(value: dict[Any, Any]) -> dict[str, Any]:
+    plain = {_key(key): _plain(item) for key, item in value.items()}
+    if len(plain) < len(value):
+        raise TypeError('two keys of an object are the same text in JSON')
+    return plain
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    if isinstance(key, date):
+        return key.isoformat()
+    if hasattr(key, 'item'):
+        key = key.item()
+    if key is None or isinstance(key, int | float):
+        return json.dumps(key, allow_nan=False)
+    raise TypeError(f'a key of type {type(key).__qualname__} has no form in JSON')

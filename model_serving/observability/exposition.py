@@ -1,0 +1,70 @@
+"""The metrics of all workers together, as Prometheus reads them."""
+
+import platform
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from model_serving.observability.metrics import LOAD_SECONDS, METRICS, SEPARATOR, Metric
+from model_serving.observability.shared_cells import GAUGE_PREFIX, shared_cells
+from model_serving.version import __version__
+
+if TYPE_CHECKING:
+    from prometheus_client import metrics_core
+
+Series = dict[tuple[str, ...], list[float]]
+"""The values of one metric by the values of its labels."""
+
+
+def exposition(accept: str) -> tuple[bytes, str]:
+    """The metrics as text, and its media type: OpenMetrics where `accept` names it, else Prometheus' own."""
+    from prometheus_client.exposition import choose_encoder  # On first use: it brings an HTTP server along.
+
+    encode, media_type = choose_encoder(accept)
+    collector: Any = SimpleNamespace(collect=_families)
+    return encode(collector), media_type
+
+
+def _families() -> Iterator['metrics_core.Metric']:
+    from prometheus_client.metrics_core import InfoMetricFamily
+
+    versions = {'version': __version__, 'python': platform.python_version()}
+    yield InfoMetricFamily('model_serving_build', 'What serves.', value=versions)
+    series = _series_of_all_workers()
+    for metric in METRICS:
+        yield _family(metric, series[metric.name])
+
+
+def _series_of_all_workers() -> dict[str, Series]:
+    """The values of all workers by the names of metrics: their sum or, of the time to load, the largest."""
+    metrics = {metric.name: metric for metric in METRICS}
+    result: dict[str, Series] = defaultdict(dict)
+    for key, values in shared_cells.items():
+        name, *labels = key.removeprefix(GAUGE_PREFIX).split(SEPARATOR)
+        metric = metrics.get(name)
+        if metric is None or metric.cells != len(values):
+            continue  # Written by other code, before a reload.
+        series = result[name]
+        others = series.get(tuple(labels), [0.0] * len(values))
+        combine = max if metric is LOAD_SECONDS else float.__add__
+        series[tuple(labels)] = [combine(*pair) for pair in zip(others, values, strict=True)]
+    return result
+
+
+def _family(metric: Metric, series: Series) -> 'metrics_core.Metric':
+    from prometheus_client import metrics_core
+
+    if metric.bounds:
+        bounds = [*(str(float(bound)) for bound in metric.bounds), '+Inf']
+        histogram = metrics_core.HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, values in sorted(series.items()):
+            buckets = list(zip(bounds, accumulate(values[:-1]), strict=True))
+            histogram.add_metric(labels, buckets, sum_value=values[-1])
+        return histogram
+    kind = metrics_core.GaugeMetricFamily if metric.is_gauge else metrics_core.CounterMetricFamily
+    family = kind(metric.name, metric.help, labels=metric.labels)
+    for labels, values in sorted(series.items()):
+        family.add_metric(labels, values[0])
+    return family

@@ -1,0 +1,120 @@
+"""The service as an OpenAPI 3.1 document: a pure function of what is mounted.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+import inspect
+import re
+from typing import Any
+
+from flask import Flask
+
+from model_serving.catalogue import JSON, MountedModel, mounted_models
+from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
+from model_serving.openapi.references import embedded
+from model_serving.version import __version__
+
+ABOUT = (
+    'Trained models behind JSON endpoints, each guarded by its JSON Schema. '
+    'Every answer that is not 2xx is JSON with `message`. Besides what an operation lists, any request may '
+    'be answered with 404, 405, 408, 414 or 431, which `components.responses` describes.'
+)
+TAGS = [
+    {'name': 'models', 'description': 'Each takes JSON and answers in JSON.'},
+    {'name': 'service', 'description': 'What is served, and how it is.'},
+]
+
+
+def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
+    """The document of `app`, mounted at the path `root`: its models, and its resources with `answers`."""
+    models = mounted_models(app)
+    return {
+        'openapi': '3.1.0',
+        'jsonSchemaDialect': 'https://json-schema.org/draft/2020-12/schema',
+        'info': {'title': 'model-serving', 'version': __version__, 'description': _about(models)},
+        'servers': [{'url': root}],
+        'tags': TAGS,
+        'paths': {**{model.url: {'post': _post(model)} for model in models}, **_service_paths(app)},
+        'components': {
+            'schemas': {'Error': ERROR_SCHEMA, **_schemas(models)},
+            'responses': error_responses(),
+        },
+    }
+
+
+def _about(models: list[MountedModel]) -> str:
+    failed = [f'- {model.name} {_quoted(model.failure)}' for model in models if model.failure]
+    return '\n'.join([ABOUT, '', 'Not serving, and answering 503:', '', *failed]) if failed else ABOUT
+
+
+def _quoted(reason: str) -> str:
+    """`reason` as Markdown code, so that it is shown as it is."""
+    return f'`{" ".join(reason.split()).replace("`", chr(39))}`'
+
+
+def _schemas(models: list[MountedModel]) -> dict[str, Any]:
+    given = {}
+    for model in models:
+        given[f'{model.name}Request'] = model.schema
+        if model.response_schema is not None:
+            given[f'{model.name}Response'] = model.response_schema
+    return {name: embedded(schema, name) for name, schema in given.items()}
+
+
+def _post(model: MountedModel) -> dict[str, Any]:
+    summary, rest = _summary(model.description, model.schema.get('title') or model.name)
+    failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
+    texts = [failure, model.schema.get('description', ''), rest]
+    answer = {} if model.response_schema is None else _reference(f'{model.name}Response')
+    return {
+        'tags': ['models'],
+        'operationId': model.name,
+        'summary': summary,
+        'description': '\n\n'.join(filter(None, texts)),
+        'requestBody': {
+            'required': True,
+            'content': {JSON: {'schema': _reference(f'{model.name}Request')}},
+        },
+        'responses': {
+            '200': _response({JSON: answer}),
+            **error_references(has_body=True),
+        },
+    }
+
+
+def _service_paths(app: Flask) -> dict[str, Any]:
+    """GET of the resources that have `answers`, the schemas of their responses by media type."""
+    paths = {}
+    for rule in app.url_map.iter_rules():
+        resource = getattr(app.view_functions[rule.endpoint], 'view_class', None)
+        answers = getattr(resource, 'answers', None)
+        if answers is not None and not rule.arguments:
+            paths[rule.rule] = {'get': _get(rule.rule, resource, answers)}
+    return paths
+
+
+def _get(path: str, resource: Any, answers: dict[str, Any]) -> dict[str, Any]:
+    words = [word.capitalize() for word in re.split(r'[\W_]+', path) if word]
+    summary, rest = _summary(inspect.cleandoc(resource.__doc__ or ''), path)
+    return {
+        'tags': ['service'],
+        'operationId': f'get{"".join(words) or "Index"}',
+        'summary': summary,
+        'description': rest,
+        'responses': {'200': _response(answers), **error_references(has_body=False)},
+    }
+
+
+def _summary(text: str, default: str) -> tuple[str, str]:
+    """The first line of a docstring without its full stop, and the rest of the docstring."""
+    first, _, rest = text.strip().partition('\n')
+    return first.removesuffix('.') or default, rest.strip()
+
+
+def _response(schemas: dict[str, Any]) -> dict[str, Any]:
+    content = {media_type: {'schema': schema} for media_type, schema in schemas.items()}
+    return {'description': 'The answer.', 'content': content}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {'$ref': f'#/components/schemas/{name}'}

@@ -1,0 +1,10 @@
+"""The protocols of other model servers: Open Inference, TensorFlow Serving, MLflow.
+
+- `mount.mount_protocols`: mounts them for the models that have tensors
+- `open_inference_resource.ServerLiveResource`: GET /v2/health/live
+- `open_inference_resource.ServerReadyResource`: GET /v2/health/ready
+- `open_inference_resource.ServerResource`: GET /v2
+- `signature.Signature`: the inputs and outputs of a model
+- `signature.Tensor`: the name, datatype and shape of one of them
+- `tensorflow_serving_resource.ModelsResource`: GET /v1/models
+"""

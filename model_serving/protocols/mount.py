@@ -1,0 +1,60 @@
+"""Mounts the protocols of other model servers.
+
+Each model has URL rules of its own for each protocol, and one queue for all of them: a slow model delays only
+its own calls. The endpoints are called `<Model>.<protocol>.<what>`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Flask
+from flask_restful import Api, Resource
+
+from model_serving.catalogue import MountedModel, mounted_models
+from model_serving.protocols.mlflow_resource import InvocationsResource, PingResource, VersionResource
+from model_serving.protocols.open_inference_resource import (
+    InferResource,
+    ModelReadyResource,
+    ModelResource,
+)
+from model_serving.protocols.tensor_resource import has_tensors
+from model_serving.protocols.tensorflow_serving_resource import (
+    MetadataResource,
+    PredictResource,
+    StatusResource,
+)
+
+Rules = Sequence[tuple[type[Resource], Sequence[str], str]]
+
+MODEL_RULES: Rules = [
+    (ModelResource, ['/v2/models/{}', '/v2/models/{}/versions/1'], 'v2.metadata'),
+    (ModelReadyResource, ['/v2/models/{}/ready', '/v2/models/{}/versions/1/ready'], 'v2.ready'),
+    (InferResource, ['/v2/models/{}/infer', '/v2/models/{}/versions/1/infer'], 'v2.infer'),
+    (StatusResource, ['/v1/models/{}', '/v1/models/{}/versions/1'], 'v1.status'),
+    (MetadataResource, ['/v1/models/{}/metadata', '/v1/models/{}/versions/1/metadata'], 'v1.metadata'),
+    (PredictResource, ['/v1/models/{}:predict', '/v1/models/{}/versions/1:predict'], 'v1.predict'),
+]
+
+ONLY_MODEL_RULES: Rules = [
+    (InvocationsResource, ['/invocations'], 'mlflow.invocations'),
+    (PingResource, ['/ping'], 'mlflow.ping'),
+    (VersionResource, ['/version'], 'mlflow.version'),
+]
+
+
+def mount_protocols(app: Flask, api: Api) -> None:
+    """Mount the protocols for the models of `app` that have tensors; a single model gets MLflow's, too."""
+    models = mounted_models(app)
+    for model in models:
+        if has_tensors(model):
+            _mount(api, model, MODEL_RULES)
+            _mount(api, model, ONLY_MODEL_RULES if len(models) == 1 else [])
+
+
+def _mount(api: Api, model: MountedModel, rules: Rules) -> None:
+    for resource, urls, endpoint in rules:
+        attributes = {'model': model, '__doc__': resource.__doc__}
+        model_resource: Any = type(resource.__name__, (resource,), attributes)
+        api.add_resource(
+            model_resource, *[url.format(model.name) for url in urls], endpoint=f'{model.name}.{endpoint}'
+        )

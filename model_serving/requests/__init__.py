@@ -1,0 +1,17 @@
+"""The request being answered: its id, its deadline, its slot, and the event loop of its coroutines.
+
+- `coroutines.iterate_sync`: the chunks of an asynchronous stream, for a thread
+- `coroutines.monitored`: a coroutine that is named in the log when it blocks the event loop
+- `coroutines.run_coroutine`: waits in a thread for a coroutine in the service's event loop
+- `coroutines.run_in_thread`: awaits a function that runs in a thread
+- `coroutines.running_loop`: the service's event loop, if the caller runs in it
+- `coroutines.use_loop`: sets the event loop of the service
+- `current.CurrentRequest`: what the log and the metrics know of a request
+- `current.REQUEST_KEY`: where the WSGI environment keeps it
+- `current.current_request`: the context variable that holds it
+- `deadline.deadline`: the context variable that holds the deadline
+- `deadline.remaining_s`: the seconds until then
+- `slots.DEBUG`: whether internal counts are checked at each step
+- `slots.Slot`: the right of a thread to run beside others
+- `slots.thread_state`: the slot of the calling thread
+"""

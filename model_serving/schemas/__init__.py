@@ -1,0 +1,13 @@
+"""JSON Schemas: which bodies are valid, and what is wrong with the others.
+
+- `answers.answer_check`: a function that validates the answers of a resource
+- `compiled.BadSchema`: the error for a schema that is wrong
+- `compiled.CompiledSchema`: a schema that validates bodies, and says what is wrong with them
+- `number_lists.ANNOTATIONS`: the keywords that restrict nothing
+- `number_lists.BOUNDS`: the keywords that are bounds of numbers
+- `subschemas.DATA`: the keywords whose value is not a schema
+- `subschemas.MAPS_OF_SCHEMAS`: the keywords whose value gives schemas by names
+- `subschemas.compile_schema`: a validator of jsonschema_rs
+- `validation.require_valid`: raises InvalidInput for an invalid body
+- `validation.validate_json`: the decorator that puts a schema in front of a method
+"""

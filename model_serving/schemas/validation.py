@@ -1,0 +1,96 @@
+"""`validate_json`: the decorator that puts a JSON Schema in front of a resource's method."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Request, request
+
+from model_serving.errors import InvalidInput, UnsupportedMediaType
+from model_serving.schemas.compiled import BadSchema, CompiledSchema
+
+View = TypeVar('View', bound=Callable[..., Any])
+
+
+def validate_json(
+    schema: dict[str, Any],
+    force: bool = False,
+    arrays: bool = False,
+    response: dict[str, Any] | None = None,
+) -> Callable[[View], View]:
+    """Validate the JSON body of a request with `schema` (draft 2020-12) before the view is called.
+
+    The view finds the valid body at `request.json`. `force=True` reads the body as JSON whatever its content
+    type. `arrays=True` replaces properties that are lists of numbers by numpy arrays of float64: [n], or [n,
+    m] for rows of m numbers each, if `minItems` and `maxItems` fix that. `response` is the schema of the
+    answers: it documents them, and is checked in tests and with --debug, not in production. The decorated
+    function has both as its `request_schema` and `response_schema`.
+
+    Raises InvalidInput for a request without a body or with `null`, and for a body that is not JSON or breaks
+    the schema (then with the list `errors` of pointers and messages, unless the only violation is at the
+    top), UnsupportedMediaType for another content type, BodyTooLarge for a body over the limit. Raises
+    BadSchema at once, with the place, if the schema itself is wrong.
+    """
+    if callable(schema):
+        raise BadSchema(f'write @validate_json(schema), not @validate_json, above {schema!r}')
+
+    def decorate(view: View) -> View:
+        compiled = _compile(schema, 'schema', view, arrays)
+        if response is not None:
+            _compile(response, 'response schema', view)
+
+        @functools.wraps(view)
+        def validated(*args: Any, **kwargs: Any) -> Any:
+            current: Request = request._get_current_object()  # type: ignore[attr-defined]
+            body = current.get_data()
+            require_valid(compiled, _read_json(current, body, force), len(body))
+            return view(*args, **kwargs)
+
+        validated.request_schema = schema  # type: ignore[attr-defined]
+        validated.response_schema = response  # type: ignore[attr-defined]
+        return validated  # type: ignore[return-value]
+
+    return decorate
+
+
+def _compile(
+    schema: dict[str, Any], role: str, view: Callable[..., Any], arrays: bool = False
+) -> CompiledSchema:
+    try:
+        return CompiledSchema(schema, arrays)
+    except BadSchema as error:
+        raise BadSchema(f'The {role} of {view.__qualname__} in {view.__module__}: {error}') from error
+
+
+def _read_json(current: Request, body: bytes, force: bool) -> Any:
+    if not body:
+        raise InvalidInput('No JSON object')
+    if (encoding := current.environ.get('HTTP_CONTENT_ENCODING', 'identity')) != 'identity':
+        raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
+    if not force and current.environ.get('CONTENT_TYPE') != 'application/json':
+        _require_json(current)
+    instance = current.get_json(force=True)
+    if instance is None:
+        raise InvalidInput('No JSON object')
+    return instance
+
+
+def _require_json(current: Request) -> None:
+    if not current.is_json:
+        sent = current.mimetype or 'none'
+        raise UnsupportedMediaType(f'Send the header Content-Type: application/json (the request has {sent})')
+    charset = current.mimetype_params.get('charset', 'utf-8')
+    if charset.lower() not in ('utf-8', 'utf8', 'us-ascii'):
+        raise UnsupportedMediaType(
+            f'Send the body in UTF-8, as Content-Type: application/json (the request says charset={charset})'
+        )
+
+
+def require_valid(compiled: CompiledSchema, instance: Any, body_bytes: int) -> None:
+    """Raise InvalidInput, as `validate_json` does, if `instance`, read from so many bytes, is invalid."""
+    violations = compiled.validate_body(instance, body_bytes)
+    if not violations:
+        return
+    if len(violations) == 1 and not violations[0].pointer:
+        raise InvalidInput(violations[0].message)
+    raise InvalidInput(violations[0].message, errors=[violation._asdict() for violation in violations])

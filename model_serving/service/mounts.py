@@ -1,0 +1,187 @@
+"""Which models an application serves, and where."""
+
+import contextvars
+import importlib
+import re
+import runpy
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+NAME = re.compile('[A-Za-z][A-Za-z0-9_-]*')
+RESOURCE = re.compile(r'[\w.]+:\w+')
+
+
+class Mount(NamedTuple):
+    """A model: its name, and the resource that is mounted at /v1/<name>, as 'module:Class'.
+
+    An `opt_in` model loads only when it is chosen. gunicorn imports the `packages` once for all workers; what
+    is not named here, each worker imports for itself. `page` is the model's own page and `card` a JavaScript
+    module that adds to its card in the console, both as paths of URLs, such as 'client/digits.html'.
+    """
+
+    name: str
+    resource: str
+    opt_in: bool = False
+    packages: tuple[str, ...] = ()
+    page: str = ''
+    card: str = ''
+
+
+class MountsRead(BaseException):
+    """Ends a program that was run for its mounts alone."""
+
+    def __init__(self, mounts: Sequence[Mount]) -> None:
+        super().__init__()
+        self.mounts = mounts
+
+
+_reads_mounts = contextvars.ContextVar('reads_mounts', default=False)
+
+
+def read_mounts(main: Path) -> Sequence[Mount]:
+    """The mounts that the program `main` gives to `create_app`, which makes no application this time.
+
+    Where the program fails, there are none: whoever runs it in earnest says why.
+    """
+    token = _reads_mounts.set(True)
+    try:
+        runpy.run_path(str(main))
+    except MountsRead as read:
+        return read.mounts
+    except Exception:
+        return []
+    finally:
+        _reads_mounts.reset(token)
+    return []
+
+
+def packages_of_mounts(main: Path) -> list[str]:
+    """The packages of the models that `main` mounts and the settings choose. Raises SettingError."""
+    from model_serving.settings import ServiceSettings, load_settings
+
+    chosen = choose(read_mounts(main), load_settings(ServiceSettings, 'model_serving').models)
+    return [package for mount in chosen for package in mount.packages]
+
+
+def create_app(models: Iterable[Mount], only: Iterable[str] = (), check_answers: bool = False) -> 'Flask':
+    """The WSGI application with `models` mounted and loaded, or those `only` that are named.
+
+    Without `only`, the setting `models` chooses. Raises SettingError for a setting that cannot be used, an
+    unknown model among them, and BadSchema. Where a model fails otherwise, the others serve; unless the
+    setting `require_all_models` is true, when its error is raised. `check_answers` as in the settings.
+    """
+    known = list(models)
+    if _reads_mounts.get():
+        raise MountsRead(known)
+    from model_serving.observability.access_log import log_failed_start, set_up_logging
+
+    set_up_logging()
+    with log_failed_start():
+        return assemble(known, tuple(only), check_answers)
+
+
+def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool) -> 'Flask':
+    """The same application, by a program that has set up logging and tells itself of what goes wrong."""
+    from model_serving.catalogue import pages
+    from model_serving.health.readiness import readiness_of
+    from model_serving.protocols.mount import mount_protocols
+    from model_serving.service.application import build_service
+    from model_serving.service.resources import SERVICE
+    from model_serving.settings import ServiceSettings, load_settings
+
+    settings = load_settings(ServiceSettings, 'model_serving')
+    app, api = build_service(settings)
+    api.check_answers = check_answers or settings.check_answers
+    for resource, urls, endpoint in SERVICE:
+        api.add_resource(resource, *urls, endpoint=endpoint)
+    check_mounts(models, {*app.view_functions, 'models'})
+    required = settings.require_all_models
+    for mount in choose(models, only or settings.models):
+        api.add_resource(load(mount, required), f'/v1/{mount.name}', endpoint=mount.name)
+        pages(app)[mount.name] = mount.page.lstrip('/'), mount.card.lstrip('/')
+    mount_protocols(app, api)
+    if required:
+        readiness_of(app).require()
+    return app
+
+
+def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:
+    """Raise SettingError for a mount that cannot be, or whose name is `taken`."""
+    from model_serving.settings import SettingError
+
+    for mount in models:
+        wrong = ''
+        if not isinstance(mount.name, str) or not NAME.fullmatch(mount.name):
+            wrong = 'a name has letters, digits, - and _, and begins with a letter'
+        elif mount.name in taken:
+            wrong = 'the name is taken; choose another'
+        elif not isinstance(mount.resource, str) or not RESOURCE.fullmatch(mount.resource):
+            wrong = f"the resource has the form 'module:Class', not {mount.resource!r}"
+        elif isinstance(mount.packages, str):
+            wrong = f'the packages are a tuple, such as ({mount.packages!r},)'
+        if wrong:
+            raise SettingError(f'MODELS: {mount.name!r}: {wrong}')
+        taken = {*taken, mount.name}
+
+
+def choose(models: Sequence[Mount], names: tuple[str, ...]) -> list[Mount]:
+    """The mounts of these names; without names, all that are not opt-in. Raises SettingError."""
+    from model_serving.settings import SettingError
+
+    known = [mount.name for mount in models]
+    if unknown := [name for name in names if name not in known]:
+        raise SettingError(f'models: no model is called {unknown[0]!r}; known: {", ".join(known)}')
+    return [mount for mount in models if (mount.name in names if names else not mount.opt_in)]
+
+
+def load(mount: Mount, required: bool = False) -> type:
+    """Import the resource of `mount`, which loads its model.
+
+    Raises SettingError if a module or a package is missing, and BadSchema. After any other error, which is
+    raised if the model is `required`, the resource is one that says why the model does not serve.
+    """
+    from model_serving.observability.metrics import observe_load
+    from model_serving.schemas.compiled import BadSchema
+    from model_serving.settings import SettingError
+
+    module, _, name = mount.resource.partition(':')
+    try:
+        with observe_load(mount.name):
+            loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = f'needs the package {error.name!r}, which is not installed; add it to requirements.txt'
+        if _is_part_of(module, error.name):
+            missing = f'is to come from {mount.resource!r}, but there is no module {error.name!r}'
+        raise SettingError(f'models: {mount.name} {missing}, or choose other models') from error
+    except BaseException as error:  # A panic of an extension is no Exception.
+        if required or isinstance(error, (SettingError, BadSchema, KeyboardInterrupt)):
+            error.add_note(f'(while loading {mount.name})')
+            raise
+        return _stand_in(mount.name, error)
+    if not hasattr(loaded, name):
+        raise SettingError(
+            f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'
+        )
+    resource: type = getattr(loaded, name)
+    return resource
+
+
+def _stand_in(name: str, error: BaseException) -> type:
+    import logging
+
+    from model_serving.errors import in_words
+    from model_serving.health.failed_model_resource import failed_model_resource
+
+    logging.getLogger(name).error('%s failed to load; the others are served', name, exc_info=error)
+    return failed_model_resource(name, f'failed to load: {in_words(error)}')
+
+
+def _is_part_of(module: str, missing: str | None) -> bool:
+    """Whether the missing module is of the same package as `module`, so not one to install."""
+    package, dot, _ = module.partition('.')
+    return bool(dot) and str(missing).partition('.')[0] == package

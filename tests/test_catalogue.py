@@ -1,0 +1,83 @@
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_restful import Resource
+
+from model_serving.catalogue import MountedModel, failures, mounted_models
+from model_serving.health.failed_model_resource import failed_model_resource
+from model_serving.schemas.validation import validate_json
+from model_serving.service.application import build_service
+from model_serving.settings import ServiceSettings
+
+SCHEMA = {'type': 'object', 'examples': [{'name': 'Leo'}, {'name': 'Zoe'}]}
+
+
+class WineResource(Resource):  # type: ignore[misc]
+    """Tells wines apart.
+
+    By their looks.
+    """
+
+    @validate_json(SCHEMA)
+    def post(self) -> Any:
+        """Tell."""
+        return {}
+
+
+class PageResource(Resource):  # type: ignore[misc]
+    def post(self) -> Any:
+        return {}
+
+
+@pytest.fixture
+def app() -> Flask:
+    app, api = build_service(ServiceSettings())
+    api.add_resource(PageResource, '/page', endpoint='page')
+    api.add_resource(WineResource, '/v1/WineModel', endpoint='WineModel')
+    api.add_resource(
+        failed_model_resource('BeerModel', 'failed to load: ValueError: flat'),
+        '/v1/BeerModel',
+        endpoint='BeerModel',
+    )
+    return app
+
+
+@pytest.fixture
+def wine(app: Flask) -> MountedModel:
+    return mounted_models(app)[0]
+
+
+def test_models_are_listed_in_the_order_of_their_mounting(app: Flask) -> None:
+    assert [(model.name, model.url) for model in mounted_models(app)] == [
+        ('WineModel', '/v1/WineModel'),
+        ('BeerModel', '/v1/BeerModel'),
+    ]
+
+
+def test_model_is_described_by_its_resource(wine: MountedModel) -> None:
+    assert wine.schema is SCHEMA
+    assert wine.example == {'name': 'Leo'}
+    assert wine.description == 'Tells wines apart.\n\nBy their looks.'
+    assert wine.resource is WineResource
+    assert wine.failure is None
+    assert wine.response_schema is None
+
+
+def test_response_schema_is_that_of_the_view(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WineResource.post, 'response_schema', {'type': 'array'}, raising=False)
+
+    assert mounted_models(app)[0].response_schema == {'type': 'array'}
+
+
+def test_model_that_failed_to_load_says_why(app: Flask) -> None:
+    beer = mounted_models(app)[1]
+
+    assert beer.failure == 'failed to load: ValueError: flat'
+    assert (beer.schema, beer.example, beer.description) == ({}, None, '')
+
+
+def test_model_that_fails_later_says_why(app: Flask) -> None:
+    failures(app)['WineModel'] = 'has gone off'
+
+    assert mounted_models(app)[0].failure == 'has gone off'
