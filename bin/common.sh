@@ -29,6 +29,16 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
 }
 
+# list_to_install REQUIREMENTS: the list with hashes, as long as it was made of this requirements.txt.
+list_to_install() {
+  if [ "$1" = requirements.txt ] && [ -f requirements-hashed.txt ] &&
+    head -n 1 requirements-hashed.txt | grep -qF "cksum $(cksum <requirements.txt)"; then
+    echo requirements-hashed.txt
+  else
+    echo "$1"
+  fi
+}
+
 # make_environment DIRECTORY REQUIREMENTS: a virtual environment with what the file lists, made once
 # and brought up to date when the file (or what it includes) changes.
 make_environment() {
@@ -46,7 +56,7 @@ make_environment() {
       install_packages "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     "$python" -m venv "$1"
   fi
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" ||
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$(list_to_install "$2")" ||
     fail "$2 could not be installed; see above"
   # pip takes a wheel of the same version for the same wheel.
   [ ! -d vendor ] || "$1/bin/python" -m pip install --quiet --force-reinstall --no-deps vendor/*.whl

@@ -8,6 +8,7 @@ the start and names the setting, its value and the place it came from.
 import configparser
 import dataclasses
 import difflib
+import hashlib
 import math
 import os
 import re
@@ -18,6 +19,9 @@ from typing import Any, TypeVar, get_type_hints
 from model_serving.project import ROOT as ROOT
 
 Settings = TypeVar('Settings')
+
+SUM = '_sha256'
+"""What follows the name of a file's setting in that of its SHA-256."""
 
 
 class SettingError(Exception):
@@ -90,17 +94,19 @@ def load_settings(
 
     The file is an INI file with the one section `[<section>]` and may be missing. The variable of a
     setting is MODEL_SERVING_<SECTION>_<NAME>; the service's own leave the section out. A relative
-    path is taken from the project's folder.
+    path is taken from the project's folder. Beside a `path` there may be its SHA-256, as `path_sha256`.
 
-    Raises SettingError for a value that cannot be read and for a name in the file that is no setting.
+    Raises SettingError for a value that cannot be read, for a name in the file that is no setting, and for
+    a file with another SHA-256.
     """
     file = directory / f'{section}.conf'
     in_file = _read_file(file, section)
     fields = {field.name: field for field in dataclasses.fields(group)}  # type: ignore[arg-type]
-    if unknown := sorted(set(in_file) - set(fields)):
-        raise SettingError(f'{file}: no setting is called {unknown[0]!r}; known: {", ".join(sorted(fields))}')
-    _refuse_mistyped_variables(section, fields, environment)
     types = get_type_hints(group)
+    sums = {f'{name}{SUM}': name for name in fields if types[name] is Path}
+    if unknown := sorted(set(in_file) - {*fields, *sums}):
+        raise SettingError(f'{file}: no setting is called {unknown[0]!r}; known: {", ".join(sorted(fields))}')
+    _refuse_mistyped_variables(section, [*fields, *sums], environment)
     values = {}
     for name, field in fields.items():
         variable = _variable(section, name)
@@ -110,7 +116,20 @@ def load_settings(
             values[name] = _parse(in_file[name], types[name], field, f'{name} in {file}')
         elif isinstance(field.default, Path) and not field.default.is_file():
             raise SettingError(f'{name}: the default {str(field.default)!r} is not a file; set {variable}')
+    for name, of in sums.items():
+        place, listed = _variable(section, name), environment.get(_variable(section, name))
+        if listed is None and _variable(section, of) not in environment:  # Else the file is another one.
+            place, listed = f'{name} in {file}', in_file.get(name)
+        if listed:
+            _check_sum(values.get(of, fields[of].default), listed.strip().lower(), place)
     return group(**values)
+
+
+def _check_sum(path: Path, listed: str, place: str) -> None:
+    with path.open('rb') as opened:
+        found = hashlib.file_digest(opened, 'sha256').hexdigest()
+    if found != listed:
+        raise SettingError(f'{place}: {path} is another file; put {found} there if it is the right one')
 
 
 def _refuse_mistyped_variables(section: str, fields: Iterable[str], environment: Mapping[str, str]) -> None:

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import re
 from pathlib import Path
 
@@ -66,6 +67,17 @@ WRONG = {
         {},
         "no setting is called 'thread'; known: path, quiet, threads, threshold, title",
     ),
+    'other_sum': (
+        '[small_model]\npath = LICENSE\npath_sha256 = 0123',
+        {},
+        'path_sha256 in .*small_model.conf: .*LICENSE is another file; put [0-9a-f]{64} there',
+    ),
+    'other_sum_of_the_default': (
+        None,
+        {'MODEL_SERVING_SMALL_MODEL_PATH_SHA256': '0' * 64},
+        'MODEL_SERVING_SMALL_MODEL_PATH_SHA256: .*main.py is another file',
+    ),
+    'sum_of_no_file': ('[small_model]\nthreads_sha256 = 0', {}, "no setting is called 'threads_sha256'"),
     'not_ini': ('threads = 2', {}, 'no section headers'),
     'other_section': ('[other]\nthreads = 2', {}, r'needs the section \[small_model\]'),
 }
@@ -77,6 +89,16 @@ def test_wrong_value_is_named(
 ) -> None:
     with pytest.raises(SettingError, match=message):
         load(tmp_path, file, **environment)
+
+
+def test_right_sum_is_that_of_the_file_beside_it(tmp_path: Path) -> None:
+    right = hashlib.sha256((ROOT / 'LICENSE').read_bytes()).hexdigest()
+    file = f'[small_model]\npath = LICENSE\npath_sha256 = {right.upper()}'
+
+    assert load(tmp_path, file).path == ROOT / 'LICENSE'
+    # The sum in the file is not that of a file which the environment names.
+    other = load(tmp_path, file, MODEL_SERVING_SMALL_MODEL_PATH='main.py')
+    assert other.path == ROOT / 'main.py'
 
 
 @pytest.mark.parametrize('text', ['*', 'https://example.com', 'http://localhost:8000, https://a.example.com'])
