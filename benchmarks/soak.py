@@ -1,4 +1,4 @@
-"""Loads the service with all kinds of requests for an hour, and shows what grows in memory, files and threads.
+"""Loads the service with all kinds of requests for an hour, and shows what grows: memory, files, threads.
 
 Usage:
   soak.py [--minutes=<n>] [--rate=<n>] [--workers=<n>]
