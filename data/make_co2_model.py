@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2
 from torch import nn
 
+from data.model_files import note_sum
 from model_serving.models.co2_model import (
     FORECAST_MONTHS,
     HISTORY_MONTHS,
@@ -79,6 +80,7 @@ def train() -> CO2Network:
 def main() -> None:
     network = train()
     torch.save(network.state_dict(), FILE)
+    note_sum(FILE)
     histories, years = held_out()
     with torch.no_grad():
         error, naive_error = rmse(network(histories), years), rmse(naive_forecast(histories), years)

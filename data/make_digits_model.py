@@ -23,6 +23,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
+from data.model_files import note_sum
+
 FILE = Path(__file__).with_name('digits_model.onnx')
 SEED = 2018
 VARIANTS_PER_ROW = 24
@@ -207,6 +209,7 @@ def main() -> None:
     made_by = {'made_by': 'data/make_digits_model.py', 'held_out_accuracy': f'{accuracy:.4f}'}
     onnx.helper.set_model_props(model, made_by)
     onnx.save(model, FILE)
+    note_sum(FILE)
     print(f'{FILE.name}: {FILE.stat().st_size:,} bytes, held-out accuracy {accuracy:.4f}')
 
 

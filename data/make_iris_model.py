@@ -15,6 +15,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from data.model_files import note_sum
+
 FILE = Path(__file__).with_name('iris_model.skops')
 SEED = 2018
 
@@ -47,6 +49,7 @@ def train() -> Pipeline:
 def main() -> None:
     pipeline = train()
     skops.io.dump(pipeline, FILE)
+    note_sum(FILE)
     accuracy = pipeline.score(*held_out())
     print(f'{FILE.name}: {FILE.stat().st_size:,} bytes, held-out accuracy {accuracy:.4f}')
 
