@@ -56,7 +56,7 @@ make_environment() {
       install_packages "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
     "$python" -m venv "$1"
   fi
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check -r "$(list_to_install "$2")" ||
+  "$1/bin/python" -m pip install --disable-pip-version-check -r "$(list_to_install "$2")" ||
     fail "$2 could not be installed; see above"
   # pip takes a wheel of the same version for the same wheel.
   [ ! -d vendor ] || "$1/bin/python" -m pip install --quiet --force-reinstall --no-deps vendor/*.whl

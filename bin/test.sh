@@ -1,7 +1,7 @@
 #!/bin/sh
 # Check everything that Python, curl and git alone can check: format, lint, types, import contract, tests.
 # Installs what that takes into .venv-test first.
-# --all     also runs the tests that need PyTorch, Chromium, Prometheus, or minutes (markers torch, system and
+# --all     also runs the tests that need PyTorch, Chromium, Prometheus, systemd, or minutes (markers torch, system and
 #           elaborate), runs those of the served service once more with MODEL_SERVING_FAST_PATH=false, and holds
 #           the coverage to its limit. Installs PyTorch into .venv-test, and the programs where it may.
 # PATH ...  runs just these files or folders of tests/, one after the other, and no checks. For tests/models and
@@ -24,12 +24,14 @@ is_complete() {
 
 # Put the programs from outside Python on the PATH; those of Debian have the name of their package.
 find_programs() {
-  PATH=$PATH:$root/tmp/prometheus/usr/bin
+  PATH=$PATH:/usr/sbin:$root/tmp/prometheus/usr/bin
   set --
   command -v chromium >/dev/null || set -- chromium
   # Playwright's driver needs it, and no package that was installed depends on it.
   playwright --version >/dev/null 2>&1 || set -- "$@" libatomic1
   command -v prometheus >/dev/null || unpack_prometheus 2>/dev/null || set -- "$@" prometheus
+  command -v systemd-analyze >/dev/null || set -- "$@" systemd
+  command -v logrotate >/dev/null || set -- "$@" logrotate
   [ $# = 0 ] || install_packages "$@"
 }
 
@@ -92,7 +94,7 @@ echo '== tests'
 coverage=''
 if [ -z "$all" ]; then
   run_tests 'not torch and not system and not elaborate'
-  echo 'Not run: tests that need PyTorch, Chromium or Prometheus, or take minutes. bin/test.sh --all runs them too.'
+  echo 'Not run: tests that need PyTorch, Chromium, Prometheus or systemd, or take minutes. bin/test.sh --all runs them too.'
   exit
 fi
 coverage='--cov --cov-report= --cov-fail-under=0'

@@ -5,16 +5,18 @@ and PRELOAD come from the environment.
 """
 
 import gc
-import mmap
 import os
 import sys
 import tempfile
 import time
+from functools import partial
 from typing import Any
 
 from model_serving.addresses import whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
+from model_serving.master.standing import BOOTING
+from model_serving.master.supervisor import Supervisor
 from model_serving.observability.shared_cells import shared_cells
 from model_serving.project import ROOT, project_file
 from model_serving.service.mounts import packages_of_mounts
@@ -35,7 +37,6 @@ def one_of(name: str, default: str, *choices: str) -> str:
     return text
 
 
-NO_STATUS = -1
 BOOT_ERROR = 3  # gunicorn then starts no other.
 END_SECONDS = 2
 PAUSE_SECONDS = 1
@@ -43,7 +44,7 @@ PAUSE_SECONDS = 1
 
 def on_starting(server: Any) -> None:
     """Divide the cores among the workers, however many gunicorn's own options made of them."""
-    survive_exits(server)
+    server.supervisor = Supervisor(server, reload_timeout_s)
     if shares_cores:
         os.environ['OMP_NUM_THREADS'] = share_of_cores(server.cfg.workers)
 
@@ -53,39 +54,16 @@ def share_of_cores(workers: int) -> str:
     return str(max(1, available_cores() // workers))
 
 
-def survive_exits(server: Any) -> None:
-    """Let the service go on whatever the exit status of a worker, as long as one that has booted is there.
-
-    gunicorn takes the statuses 3 and 4 to mean that no worker can boot, and ends. But `os._exit(3)` in a
-    model, or the exit of a library, ends a worker that has booted, and one that replaces another may fail
-    alone. Only gunicorn's master knows both the status and the other workers, and calls no hook before it
-    decides: so its two constants are no status at all while it looks.
-    """
-    reap_workers = server.reap_workers
-
-    def reap() -> None:
-        if not any(worker.has_booted[0] for worker in server.WORKERS.values()):
-            reap_workers()
-            return
-        server.WORKER_BOOT_ERROR = server.APP_LOAD_ERROR = NO_STATUS
-        try:
-            reap_workers()
-        finally:  # Workers that are forked later end with gunicorn's own.
-            del server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR
-
-    server.reap_workers = reap
-
-
 def post_worker_init(worker: Any) -> None:
-    """Note that a worker has booted, and let its models answer their examples, in the background."""
-    from model_serving.engine.application import service_in
-
+    """See whether the project's hooks have left ours out."""
     if not hasattr(worker, 'is_prepared'):
         refuse_hook(worker, 'post_fork')
-    worker.has_booted[0] = 1
-    service = service_in(worker.wsgi)
-    if service is not None and 'readiness' in service.extensions:
-        service.extensions['readiness'].begin()
+
+
+def when_ready(server: Any) -> None:
+    """Load what the workers share, and note the files of it."""
+    share_memory(server)
+    server.supervisor.remember_files()
 
 
 def share_memory(server: Any) -> None:
@@ -127,24 +105,31 @@ def packages_of_models() -> list[str]:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Give a worker a place to count in, that of one that has ended if there is one, and a byte to note."""
+    """Give a worker a place to count in, that of one that has ended if there is one, and its standing."""
+    if not hasattr(server, 'supervisor'):
+        refuse_hook(server, 'on_starting')
     worker.metrics_region = shared_cells.allocate()
-    worker.has_booted = mmap.mmap(-1, 1)
+    server.supervisor.prepare(worker)
 
 
 def post_fork(server: Any, worker: Any) -> None:
     """Count there, in the worker; what its models start shares its group with it, but not its sockets."""
+    from model_serving.master.worker import load_what_loads, run_in_turn
+
     if not hasattr(worker, 'metrics_region'):
         refuse_hook(worker, 'pre_fork')
     worker.is_prepared = True
     shared_cells.attach(worker.metrics_region)
     os.setpgid(0, 0)
     isolate_children(lambda: [each.fileno() for each in worker.sockets])
+    worker.run = partial(run_in_turn, worker, worker.run)
+    if worker.is_replacement:
+        load_what_loads(worker)
 
 
-def refuse_hook(worker: Any, name: str) -> None:
+def refuse_hook(process: Any, name: str) -> None:
     """Stop the start: the project's hook of that name has replaced ours instead of calling it."""
-    worker.log.critical('%s in conf/gunicorn.conf.py has to call that of model_serving.gunicorn_conf', name)
+    process.log.critical('%s in conf/gunicorn.conf.py has to call that of model_serving.gunicorn_conf', name)
     sys.exit(BOOT_ERROR)
 
 
@@ -158,7 +143,7 @@ def child_exit(server: Any, worker: Any) -> None:
     """A worker has ended: what it has counted stays, what it has started does not."""
     shared_cells.release(worker.metrics_region)
     end_group(worker.pid, PAUSE_SECONDS)
-    if server.LISTENERS and not worker.has_booted[0]:  # The service goes on, and this one will be replaced.
+    if server.LISTENERS and worker.standing.state == BOOTING:  # Not at once again: it would do the same.
         time.sleep(PAUSE_SECONDS)
 
 
@@ -166,11 +151,9 @@ def on_exit(server: Any) -> None:
     """End what is left of workers that had to be killed, and, unless a new master is there, of the master."""
     for pid in server.WORKERS:
         end_group(pid, PAUSE_SECONDS)
-    if preload == 'models' and not server.reexec_pid:
+    if not server.supervisor.is_relieved() and preload == 'models':
         end_processes(END_SECONDS)
 
-
-when_ready = on_reload = share_memory
 
 _host, _port = os.environ.get('HOST') or '0.0.0.0', number('PORT', 9999)
 wsgi_app = 'main:app'
@@ -182,6 +165,9 @@ worker_class = 'model_serving.engine.loop_worker.LoopWorker'
 workers = number('WORKERS', available_cores())
 # The most calls of one model that run at a time in a worker, besides those that wait for a batch or stream.
 threads = number('THREADS', 8)
+
+# A reload waits so many seconds for each new worker; if one is not ready then, the old ones stay.
+reload_timeout_s = number('RELOAD_TIMEOUT_S', 600)
 
 # What workers share: the packages they import; their models too, which is for models without threads of their
 # own; or nothing. Unless it is chosen here, it depends on the number of workers.

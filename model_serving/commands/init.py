@@ -19,11 +19,14 @@ VERBATIM = (
     'LICENSE',
     'app.yaml',
     'bin/common.sh',
+    'bin/reload.sh',
     'bin/request-demo.sh',
     'bin/start.sh',
     'bin/stop.sh',
     'client/xxx-model-ajax-client.html',
     'conf/gunicorn.conf.py',
+    'conf/model-serving.logrotate',
+    'conf/model-serving.service',
     'conf/model_serving.conf',
 )
 

@@ -4,13 +4,15 @@ Usage:
   model-serving init <folder>
   model-serving new <Model>
   model-serving start
+  model-serving reload
   model-serving stop
   model-serving -h | --help
   model-serving -v | --version
 
 init writes a project of your own into a new or empty folder. The other commands are given in such a folder:
-new writes the files of a model and mounts it, start runs the service in the background under gunicorn, stop
-stops it once requests in flight have finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and
+new writes the files of a model and mounts it, start runs the service in the background under gunicorn, reload
+has it take new code, models and settings without losing a request, stop stops it once requests in flight have
+finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and
 MODEL_SERVING_* from the environment.
 """
 
@@ -44,6 +46,10 @@ def _run(arguments: dict[str, Any]) -> None:
         from model_serving.commands.start import start
 
         start()
+    elif arguments['reload']:
+        from model_serving.commands.reload import reload
+
+        reload()
     else:
         from model_serving.commands.stop import stop
 

@@ -3,13 +3,14 @@
 import contextlib
 import fcntl
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from model_serving.addresses import whole_number, why_not_free
 from model_serving.commands.background import (
@@ -24,13 +25,12 @@ from model_serving.commands.background import (
     running_pid,
     url_of,
 )
-from model_serving.commands.client import answers, example, failures
+from model_serving.commands.client import answers, example, model_states
+from model_serving.commands.log import Log
 from model_serving.project import ROOT
 
-START_SECONDS = 120
 PAUSE_SECONDS = 0.1
-LAST_LINES = 20
-LISTENING = re.compile(r'Listening at: (https?)://(\S+):(\d+)')
+SAY_SECONDS = 5.0
 
 
 def start() -> None:
@@ -48,14 +48,18 @@ def start() -> None:
             return
         host, port = os.environ.get('HOST') or ANYWHERE, os.environ.get('PORT') or '9999'
         _check(host, port)
+        log = Log()
         process = _spawn(host, port)
         with _ended_unless_served(process):
-            url = _wait(process, url_of(host, port))
+            url = _wait(process, url_of(host, port), log)
             note_state(process.pid, url)
-            for line in failures(url):
-                print(line, file=sys.stderr)
+            states = _wait_for_examples(process, url)
+            for state in states:
+                if 'reason' in state:
+                    print(f'{state["name"]} {state["reason"]}; see the log', file=sys.stderr)
+            ready = [state['name'] for state in states if state['state'] == 'ready']
             print(f'Serving at {url}/ (pid {process.pid}, log in {LOG_FILE})')
-            print(example(url) + 'Stop: bin/stop.sh', flush=True)
+            print(example(url, ready) + 'Stop: bin/stop.sh', flush=True)
 
 
 def _report_running(pid: int) -> None:
@@ -76,14 +80,12 @@ def _check(host: str, port: str) -> None:
 def _spawn(host: str, port: str) -> 'subprocess.Popen[bytes]':
     """Start gunicorn in a session of its own: it outlives the terminal, and the pipe that we write to."""
     PID_FILE.unlink(missing_ok=True)
-    if LOG_FILE.exists():
-        LOG_FILE.replace(f'{LOG_FILE}.1')
     environment = {**os.environ, 'HOST': host, 'PORT': port, 'MODEL_SERVING_ROOT': str(ROOT)}
     if sys.platform == 'darwin':  # Else macOS ends forked workers.
         environment['OBJC_DISABLE_INITIALIZE_FORK_SAFETY'] = 'YES'
     # Not by -m: gunicorn's USR2 starts the same program again, and would find its own package first.
     program = Path(sys.executable).with_name('gunicorn')
-    with LOG_FILE.open('wb') as log:
+    with LOG_FILE.open('ab') as log:  # So that it can be emptied meanwhile, as logrotate does.
         process = subprocess.Popen(
             [sys.executable, str(program), '--config', str(CONFIG), '--pid', str(PID_FILE)],
             env=environment,
@@ -113,24 +115,48 @@ def _ended_unless_served(process: 'subprocess.Popen[bytes]') -> Iterator[None]:
         raise
 
 
-def _wait(process: 'subprocess.Popen[bytes]', url: str) -> str:
-    """The URL at which the service answers. Exits where its process ends first, or time runs out."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
+def _wait(process: 'subprocess.Popen[bytes]', url: str, log: Log) -> str:
+    """The URL at which the service answers. Exits where its process ends first."""
+    progress = _Progress()
+    while process.poll() is None:
         # gunicorn's own options may have set another address; but a log of the project's own may not say.
-        if found := LISTENING.search(LOG_FILE.read_text(errors='replace')):
-            url = url_of(found[2].strip('[]'), found[3]).replace('http', found[1], 1)
-        if answers(url):
+        if found := log.address():
+            url = _url_for_this_machine(found)
+        if answers(url, timeout_s=1):  # While it loads, a connection is made, and not answered.
             return url
+        loading = log.loading()
+        progress.say(f'loading {loading}' if loading else 'starting')
+    sys.exit(f'The service did not start; from {LOG_FILE}:\n{log.reason()}')
+
+
+def _wait_for_examples(process: 'subprocess.Popen[bytes]', url: str) -> list[dict[str, Any]]:
+    """The states of the models when each has answered its example, or has failed."""
+    progress = _Progress()
+    while process.poll() is None:
+        states = model_states(url)
+        starting = [state['name'] for state in states if state['state'] == 'starting']
+        if not starting:
+            return states
+        progress.say(f'waiting for {starting[0]} to answer its own example')
+    sys.exit(f'The service has ended; see {LOG_FILE}')
+
+
+class _Progress:
+    """Pauses, and says every few seconds what is waited for."""
+
+    def __init__(self) -> None:
+        self._begin = self._said_at = time.monotonic()
+
+    def say(self, what: str) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= SAY_SECONDS:
+            self._said_at = now
+            print(f'... {what} ({now - self._begin:.0f} s)', flush=True)
         time.sleep(PAUSE_SECONDS)
-    why = 'did not start' if process.poll() is not None else f'did not answer within {START_SECONDS} seconds'
-    sys.exit(f'The service {why}; from {LOG_FILE}:\n{_reason()}')
 
 
-def _reason() -> str:
-    """The line of the log that says most of why there is no service, or its last lines."""
-    lines = LOG_FILE.read_text(errors='replace').splitlines()
-    for telling in (r'\[CRITICAL\]', r'^[A-Za-z_.]+(Error|Exception): '):
-        if found := [line for line in lines if re.search(telling, line)]:
-            return found[0]
-    return '\n'.join(lines[-LAST_LINES:])
+def _url_for_this_machine(address: str) -> str:
+    place = urlsplit(address)
+    if not place.hostname:  # A Unix socket.
+        return address
+    return url_of(place.hostname, str(place.port)).replace('http', place.scheme, 1)

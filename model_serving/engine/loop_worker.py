@@ -14,7 +14,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gunicorn.sock import ssl_context
@@ -29,6 +29,7 @@ from model_serving.engine.server import Server
 from model_serving.requests.coroutines import use_loop
 
 NOTIFY_SECONDS = 1.0
+PAUSE_SECONDS = 0.05
 END_SECONDS = 2.0
 TLS_TIMEOUTS = {'ssl_handshake_timeout': 15.0, 'ssl_shutdown_timeout': 2.0}
 WITHOUT_EFFECT = (
@@ -47,6 +48,8 @@ class LoopWorker(Worker):  # type: ignore[misc]
     counts = ConnectionCounts()
     skips_grace = False
     server: Server
+    # False before its turn to serve, and when others have taken its place.
+    may_accept: Callable[[], bool] = staticmethod(lambda: True)
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -95,6 +98,10 @@ class LoopWorker(Worker):  # type: ignore[misc]
 
     async def _serve(self) -> None:
         self.wakeup = asyncio.Event()
+        while self.alive and not self.may_accept() and not self._is_orphan():
+            await self._wait(PAUSE_SECONDS)
+        if not self.may_accept():
+            return
         listeners = [self._listener(each.sock) for each in self.sockets]
         for listener in listeners:
             listener.open()
@@ -102,12 +109,13 @@ class LoopWorker(Worker):  # type: ignore[misc]
             await self._wait(NOTIFY_SECONDS)
         for listener in listeners:
             listener.close()
+        self.server.is_replaced = not self.may_accept()
         self.server.stopping = True
         # gunicorn itself kills a worker after graceful_timeout.
         end = time.monotonic() + max(1, self.cfg.graceful_timeout - END_SECONDS - 1)
         while self._count() and time.monotonic() < end and not self.skips_grace:
             self.wakeup.clear()
-            await self._wait(0.05)
+            await self._wait(PAUSE_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
         self.notify()
@@ -178,7 +186,8 @@ class LoopWorker(Worker):  # type: ignore[misc]
         return self.counts.has_more(self.age, self._count())
 
     def _write_count(self) -> None:
-        self.counts.write(self.age, math.inf if self.server.stopping else self._count())
+        accepts = self.may_accept() and not self.server.stopping
+        self.counts.write(self.age, self._count() if accepts else math.inf)
 
     def _server_files(self) -> Iterator[int]:
         """The descriptors that a child of this process must not have."""

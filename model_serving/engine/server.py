@@ -21,6 +21,9 @@ BUFFER_BYTES = 64 * 1024
 LARGE_BUFFER_BYTES = 1024 * 1024
 TICK_SECONDS = 0.1
 IDLE_SECONDS_AT_STOP = 0.5
+IDLE_SECONDS_AT_RELOAD = 3.0
+"""Longer, as others serve meanwhile: who calls again in that time learns that the connection closes."""
+
 CLIENT_GONE = 499
 UNPARSED = {'REQUEST_METHOD': '', 'PATH_INFO': '', 'SERVER_PROTOCOL': 'HTTP/1.1'}
 """The environment of what is not HTTP."""
@@ -49,6 +52,7 @@ class Server:
         self.served = 0
         self.on_disconnect: Callable[[], None] = lambda: None
         self.stopping = False
+        self.is_replaced = False
         self._in_flight: dict[Call, None] = {}
         self._delivered: deque[Call] = deque()
         self._write_scheduled = False
@@ -69,7 +73,9 @@ class Server:
 
     def idle_seconds(self) -> float:
         """For how long a client may keep an idle connection."""
-        return IDLE_SECONDS_AT_STOP if self.stopping else self.keep_alive_s
+        if self.stopping:
+            return IDLE_SECONDS_AT_RELOAD if self.is_replaced else IDLE_SECONDS_AT_STOP
+        return self.keep_alive_s
 
     def serve(self, connection: Connection, incoming: IncomingRequest) -> None:
         """Have a request answered."""

@@ -5,6 +5,8 @@ For the others:
 - `mounts.Mount`: a model, its name and its resource
 - `mounts.create_app`: the application of these models
 - `mounts.assemble`: the same, for a program that has set up logging
+- `mounts.load_seconds`: how long each model has taken to load
+- `mounts.stand_in_for_mistakes`: lets a mistake stop a model alone
 - `mounts.packages_of_mounts`: the packages of the models that a main.py mounts
 - `preload.PACKAGES`: what the service itself imports
 - `preload.import_packages`: imports packages before gunicorn forks

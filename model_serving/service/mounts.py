@@ -4,6 +4,7 @@ import contextvars
 import importlib
 import re
 import runpy
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,6 +41,10 @@ class MountsRead(BaseException):
         self.mounts = mounts
 
 
+load_seconds: dict[str, float] = {}
+"""How long each model has taken to load, in this process."""
+
+_stands_in = contextvars.ContextVar('stands_in', default=False)
 _reads_mounts = contextvars.ContextVar('reads_mounts', default=False)
 
 
@@ -100,7 +105,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     for resource, urls, endpoint in SERVICE:
         api.add_resource(resource, *urls, endpoint=endpoint)
     check_mounts(models, {*app.view_functions, 'models'})
-    required = settings.require_all_models
+    required = settings.require_all_models and not _stands_in.get()
     for mount in choose(models, only or settings.models):
         api.add_resource(load(mount, required), f'/v1/{mount.name}', endpoint=mount.name)
         pages(app)[mount.name] = mount.page.lstrip('/'), mount.card.lstrip('/')
@@ -130,23 +135,48 @@ def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:
 
 
 def choose(models: Sequence[Mount], names: tuple[str, ...]) -> list[Mount]:
-    """The mounts of these names; without names, all that are not opt-in. Raises SettingError."""
+    """The mounts of these names, in that order; without, all that are not opt-in. Raises SettingError."""
     from model_serving.settings import SettingError
 
-    known = [mount.name for mount in models]
+    known = {mount.name: mount for mount in models}
     if unknown := [name for name in names if name not in known]:
         raise SettingError(f'models: no model is called {unknown[0]!r}; known: {", ".join(known)}')
-    return [mount for mount in models if (mount.name in names if names else not mount.opt_in)]
+    return [known[name] for name in dict.fromkeys(names)] or [each for each in models if not each.opt_in]
+
+
+def stand_in_for_mistakes() -> None:
+    """Let a mistake of its author stop a model alone, as other errors do, from now on in this thread."""
+    _stands_in.set(True)
 
 
 def load(mount: Mount, required: bool = False) -> type:
     """Import the resource of `mount`, which loads its model.
 
-    Raises SettingError if a module or a package is missing, and BadSchema. After any other error, which is
-    raised if the model is `required`, the resource is one that says why the model does not serve.
+    Raises SettingError if a module or a package is missing, and BadSchema, unless `stand_in_for_mistakes` was
+    called. After any other error, which is raised if the model is `required`, the resource is one that says
+    why the model does not serve.
     """
-    from model_serving.observability.metrics import observe_load
+    import logging
+
     from model_serving.schemas.compiled import BadSchema
+    from model_serving.settings import SettingError
+
+    logging.getLogger('main').info('loading %s', mount.name)
+    begin = time.monotonic()
+    try:
+        resource = _import(mount)
+    except BaseException as error:  # A panic of an extension is no Exception.
+        is_mistake = isinstance(error, SettingError | BadSchema) and not _stands_in.get()
+        if required or is_mistake or isinstance(error, KeyboardInterrupt):
+            error.add_note(f'(while loading {mount.name})')
+            raise
+        return _stand_in(mount.name, error)
+    load_seconds[mount.name] = time.monotonic() - begin
+    return resource
+
+
+def _import(mount: Mount) -> type:
+    from model_serving.observability.metrics import observe_load
     from model_serving.settings import SettingError
 
     module, _, name = mount.resource.partition(':')
@@ -158,11 +188,6 @@ def load(mount: Mount, required: bool = False) -> type:
         if _is_part_of(module, error.name):
             missing = f'is to come from {mount.resource!r}, but there is no module {error.name!r}'
         raise SettingError(f'models: {mount.name} {missing}, or choose other models') from error
-    except BaseException as error:  # A panic of an extension is no Exception.
-        if required or isinstance(error, (SettingError, BadSchema, KeyboardInterrupt)):
-            error.add_note(f'(while loading {mount.name})')
-            raise
-        return _stand_in(mount.name, error)
     if not hasattr(loaded, name):
         raise SettingError(
             f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model_serving.commands import background, program, start, stop
+from model_serving.commands import background, log, program, reload, start, stop
 from model_serving.commands.background import command_of, expected_address, started_at, url_of
 from model_serving.commands.listeners import listeners
 from model_serving.version import __version__
@@ -31,7 +31,7 @@ pytestmark = [
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the pid, the address and the log are kept; nothing runs there afterwards."""
     folder = tmp_path / 'tmp'
-    for module in (background, start, stop):
+    for module in (background, log, reload, start, stop):
         for name in {'FOLDER', 'PID_FILE', 'STATE_FILE', 'LOG_FILE'} & vars(module).keys():
             monkeypatch.setattr(module, name, folder / getattr(background, name).name)
         if hasattr(module, 'FOLDER'):
@@ -71,7 +71,7 @@ def test_service_starts_once_and_stops(
 def test_service_is_found_whose_log_does_not_say_where_it_listens(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(start, 'LISTENING', re.compile('nowhere'))
+    monkeypatch.setattr(log, 'LISTENING', re.compile('nowhere'))
     start.start()
     assert capsys.readouterr().out.startswith(f'Serving at http://127.0.0.1:{os.environ["PORT"]}/ ')
 
@@ -92,16 +92,32 @@ def test_service_that_does_not_start_says_why_and_leaves_nothing(monkeypatch: py
     assert background.running_pid() is None
 
 
-def test_service_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, 'answers', lambda url: False)
-    monkeypatch.setattr(start, 'START_SECONDS', 2)
-    with pytest.raises(SystemExit, match='did not answer within 2 seconds'):
+def test_log_is_appended_to_and_a_failed_start_reads_its_own_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    earlier = '[CRITICAL] - of an earlier start\n'
+    (folder / 'model-serving.log').write_text(earlier)
+    monkeypatch.setenv('MODEL_SERVING_MODELS', 'Foo')
+    with pytest.raises(SystemExit, match=r"from .*\n.*no model is called 'Foo'"):
         start.start()
-    assert background.running_pid() is None
+    assert (folder / 'model-serving.log').read_text().startswith(earlier)
+
+
+def test_unix_socket_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv('GUNICORN_CMD_ARGS', f'--bind unix:{folder}/socket')
+    start.start()
+    said = capsys.readouterr().out
+    assert f'Serving at unix:{folder}/socket' in said
+    assert f'curl --unix-socket {folder}/socket http://localhost/v1/XXXModel ' in said
+    reload.reload()
+    assert 'Reloaded (pid ' in capsys.readouterr().out
 
 
 def test_interrupt_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(url: str) -> bool:
+    def interrupt(url: str, timeout_s: float) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(start, 'answers', interrupt)

@@ -67,7 +67,7 @@ def test_files_are_those_of_a_project(project: Path) -> None:
     assert {str(path.relative_to(project)) for path in project.rglob('*') if path.is_file()} >= set(FILES)
     assert not (project / 'model_serving').exists()
     scripts = {path.name for path in project.glob('bin/*') if os.access(path, os.X_OK)}
-    assert scripts == {'start.sh', 'stop.sh', 'test.sh', 'request-demo.sh'}
+    assert scripts == {'start.sh', 'reload.sh', 'stop.sh', 'test.sh', 'request-demo.sh'}
 
 
 def test_nothing_names_a_package_that_is_not_there(project: Path) -> None:

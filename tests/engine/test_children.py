@@ -427,7 +427,7 @@ def test_worker_that_ends_leaves_what_the_preloaded_models_have_started(tmp_path
     with serving(log, PRELOAD='models') as url:
         service = Service(url, log)
         loaded, before = start(service, 'loaded'), pids(service, 1)
-        os.kill(service.master(), signal.SIGHUP)
+        os.kill(min(before), signal.SIGTERM)
         until(lambda: not pids(service, 1) & before)
         assert 'Worker exiting' in service.text()
         assert is_there(loaded)
