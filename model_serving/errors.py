@@ -4,6 +4,9 @@ Each class has an HTTP status. The message is sent to the client, so it says wha
 secret. Any other exception is a crash: the client gets 500 without details, and the log has the traceback.
 """
 
+import hashlib
+import secrets
+import traceback
 from typing import Any, ClassVar
 
 from model_serving.echo import cut
@@ -81,5 +84,17 @@ class ClientGone(ServingError):
 
 
 def in_words(error: BaseException) -> str:
-    """The class and the message of `error` in one line."""
-    return cut(' '.join(f'{type(error).__name__}: {error}'.split()))
+    """What anybody may read of `error`, in one line: its class and, of a ServingError, its message.
+
+    The text of any other error may hold a password or a path: the log has it, and is found there by an id.
+    The same error has the same id for as long as the process lives.
+    """
+    if isinstance(error, ServingError):
+        return cut(' '.join(f'{type(error).__name__}: {error}'.split()))
+    text = ''.join(traceback.format_exception_only(error))
+    digest = hashlib.blake2b(text.encode(errors='replace'), key=_KEY, digest_size=4).hexdigest()
+    return f'{type(error).__name__} (error {digest} in the log)'
+
+
+_KEY = secrets.token_bytes(16)
+"""So that nobody can try texts until one has the id that was shown."""

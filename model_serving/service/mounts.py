@@ -177,8 +177,9 @@ def _stand_in(name: str, error: BaseException) -> type:
     from model_serving.errors import in_words
     from model_serving.health.failed_model_resource import failed_model_resource
 
-    logging.getLogger(name).error('%s failed to load; the others are served', name, exc_info=error)
-    return failed_model_resource(name, f'failed to load: {in_words(error)}')
+    failure = f'failed to load: {in_words(error)}'
+    logging.getLogger(name).error('%s %s; the others are served', name, failure, exc_info=error)
+    return failed_model_resource(name, failure)
 
 
 def _is_part_of(module: str, missing: str | None) -> bool:
