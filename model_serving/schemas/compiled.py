@@ -9,6 +9,7 @@ import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from model_serving.schemas.integers import integer_places, make_integers
 from model_serving.schemas.messages import Messages, Violation
 from model_serving.schemas.number_lists import split
 from model_serving.schemas.subschemas import Subschemas, compile_schema, json_pointer
@@ -67,12 +68,18 @@ class CompiledSchema:
             rest, self._bounded = schema, []
         self._whole, self._rest = subschemas.validator(''), compile_schema(rest)
         self._messages = Messages(subschemas)
+        self._integers = integer_places(subschemas)
 
     def validate_body(self, body: Any, body_bytes: int) -> list[Violation]:
-        """The violations of a request's body; with `arrays`, a valid body gets arrays for its tables."""
-        if self._arrays and self._take_arrays(body, many=body_bytes > MANY_NUMBERS_BYTES):
-            return []
-        return self.violations(body, body_bytes)
+        """The violations of a request's body. A valid one gets integers where it has whole doubles for them.
+
+        With `arrays`, it gets arrays for its tables.
+        """
+        is_taken = self._arrays and self._take_arrays(body, many=body_bytes > MANY_NUMBERS_BYTES)
+        violations = [] if is_taken else self.violations(body, body_bytes)
+        if self._integers and not violations:
+            make_integers(self._integers, body)
+        return violations
 
     def violations(self, value: Any, body_bytes: int = 0) -> list[Violation]:
         """What is wrong with `value`, the best match first; an empty list if it is valid.
