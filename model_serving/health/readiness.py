@@ -21,6 +21,7 @@ from model_serving.catalogue import MountedModel, failures, mounted_models
 from model_serving.errors import ModelNotReady, in_words
 from model_serving.json_codec import encode
 from model_serving.requests.coroutines import iterate_sync, run_coroutine
+from model_serving.requests.current import on_trial
 from model_serving.requests.deadline import deadline
 
 RETRY_SECONDS = 10.0
@@ -141,10 +142,14 @@ class Readiness:
 
 
 def answer_example(app: Flask, model: MountedModel, timeout_s: float) -> int:
-    """Let `model` answer the first example of its schema. Returns the status; raises what it raises."""
+    """Let `model` answer the first example of its schema. Returns the status; raises what it raises.
+
+    A batched method that it calls is tried with one row and with three.
+    """
     body = encode(model.example)
     environ = create_environ(model.url, method='POST', data=body, content_type='application/json')
     deadline.set(time.monotonic() + timeout_s)
+    on_trial.set(True)
     with app.request_context(environ):
         result: Any = model.resource().dispatch_request()
         if isinstance(result, Coroutine):

@@ -53,6 +53,9 @@ class CurrentRequest:
 
 current_request: ContextVar[CurrentRequest | None] = ContextVar('current_request', default=None)
 
+on_trial: ContextVar[bool] = ContextVar('on_trial', default=False)
+"""Whether a model is being run on its own example."""
+
 _prefix = ''
 _count = itertools.count(1)
 
