@@ -11,6 +11,7 @@ from jsonschema.exceptions import SchemaError
 
 from model_serving.schemas.integers import integer_places, make_integers
 from model_serving.schemas.messages import Messages, Violation
+from model_serving.schemas.mistakes import cycle, mistakes
 from model_serving.schemas.number_lists import split
 from model_serving.schemas.subschemas import Subschemas, compile_schema, json_pointer
 
@@ -36,6 +37,10 @@ class CompiledSchema:
     def __init__(self, schema: dict[str, Any], arrays: bool = False) -> None:
         if not isinstance(schema, dict):
             raise BadSchema(f'a dict is due, as in @validate_json(schema), not {schema!r}')
+        if (place := cycle(schema)) is not None:
+            raise BadSchema(f'the schema contains itself (at {place}); write a $ref to "#"')
+        if found := next(mistakes(schema), None):
+            raise BadSchema(found)
         try:
             Draft202012Validator.check_schema(schema, format_checker=None)
             self._compile(schema)
@@ -61,6 +66,9 @@ class CompiledSchema:
 
     def _compile(self, schema: dict[str, Any]) -> None:
         subschemas = Subschemas(schema)
+        if (place := subschemas.endless_reference()) is not None:
+            reference = subschemas.at(place)['$ref']
+            raise BadSchema(f'the $ref {reference!r} leads back to itself (at {place or "the top"})')
         rest, lists = split(schema)
         self._tables = [each for each in lists if each.is_table]
         self._bounded = [each for each in lists if each.is_bounded]

@@ -1,12 +1,10 @@
 """Whole doubles where a schema has `integer`: 1.0 and 1e3 are valid there, and a model gets 1 and 1000."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from model_serving.schemas.subschemas import Subschemas, json_pointer
 
-IN_PLACE = 'allOf', 'anyOf', 'oneOf', 'if', 'then', 'else', 'dependentSchemas'
-"""Keywords whose schemas apply to the value itself."""
 OF_ITEMS = 'items', 'prefixItems', 'unevaluatedItems'
 OF_VALUES = 'additionalProperties', 'patternProperties', 'unevaluatedProperties'
 """Keywords whose schemas apply to what is inside; one of some items or values is taken for one of all, as an
@@ -57,28 +55,16 @@ def _place(subschemas: Subschemas, pointer: str, places: dict[str, Place]) -> Pl
     place = places[pointer] = Place()
     applying = [pointer]
     for each in applying:  # It grows meanwhile.
-        more = [*subschemas.target(each), *_below(subschemas, each, IN_PLACE)]
-        applying += [other for other in more if other not in applying]
+        applying += [other for other in subschemas.in_place(each) if other not in applying]
     for each in applying:
         schema = subschemas.at(each)
         place.is_integer |= 'integer' in (schema.get('type') or ())
         for name in schema.get('properties', {}):
             below = _place(subschemas, each + json_pointer(('properties', name)), places)
             place.properties.setdefault(name, []).append(below)
-        place.items += [_place(subschemas, inner, places) for inner in _below(subschemas, each, OF_ITEMS)]
-        place.values += [_place(subschemas, inner, places) for inner in _below(subschemas, each, OF_VALUES)]
+        place.items += [_place(subschemas, inner, places) for inner in subschemas.below(each, OF_ITEMS)]
+        place.values += [_place(subschemas, inner, places) for inner in subschemas.below(each, OF_VALUES)]
     return place
-
-
-def _below(subschemas: Subschemas, pointer: str, keywords: Sequence[str]) -> Iterator[str]:
-    """The pointers to the schemas, or to those in the lists and objects of schemas, at these keywords."""
-    schema = subschemas.at(pointer)
-    for keyword in filter(schema.__contains__, keywords):
-        value = schema[keyword]
-        is_map = keyword in ('patternProperties', 'dependentSchemas')
-        steps = value if is_map else range(len(value)) if isinstance(value, list) else None
-        for step in [()] if steps is None else [(step,) for step in steps]:
-            yield pointer + json_pointer((keyword, *step))
 
 
 def make_integers(places: Sequence[Place], value: Any) -> Any:
