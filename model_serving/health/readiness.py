@@ -20,6 +20,7 @@ from werkzeug.test import create_environ
 from model_serving.catalogue import MountedModel, failures, mounted_models
 from model_serving.errors import ModelNotReady, in_words
 from model_serving.json_codec import encode
+from model_serving.observability.log_guard import check_logging
 from model_serving.requests.coroutines import iterate_sync, run_coroutine
 from model_serving.requests.current import on_trial
 from model_serving.requests.deadline import deadline
@@ -136,6 +137,7 @@ class Readiness:
 
     def _fail(self, name: str, failure: str, error: BaseException | None = None, more: str = '') -> None:
         """Store and log a failure; the trace only of a new one."""
+        check_logging(name)
         is_known = self._failures.get(name) == failure
         self._failures[name] = failure
         logging.getLogger(name).error('%s %s%s', name, failure, more, exc_info=None if is_known else error)

@@ -145,6 +145,7 @@ def load(mount: Mount, required: bool = False) -> type:
     Raises SettingError if a module or a package is missing, and BadSchema. After any other error, which is
     raised if the model is `required`, the resource is one that says why the model does not serve.
     """
+    from model_serving.observability.log_guard import check_logging
     from model_serving.observability.metrics import observe_load
     from model_serving.schemas.compiled import BadSchema
     from model_serving.settings import SettingError
@@ -162,7 +163,9 @@ def load(mount: Mount, required: bool = False) -> type:
         if required or isinstance(error, (SettingError, BadSchema, KeyboardInterrupt)):
             error.add_note(f'(while loading {mount.name})')
             raise
+        check_logging(mount.name)
         return _stand_in(mount.name, error)
+    check_logging(mount.name)
     if not hasattr(loaded, name):
         raise SettingError(
             f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'

@@ -155,7 +155,10 @@ def test_log_has_one_form_and_a_line_for_each_request(service: str, service_log:
     lines = service_log.read_text().splitlines()
     assert all(LINE.fullmatch(line) for line in lines)
     assert any(line.endswith('[INFO] - [-] - [XXXModel] - Initializing XXX Model ...') for line in lines)
-    assert any(re.search(r'\[access\] - POST /v1/XXXModel 400 \d+\.\d ms$', line) for line in lines)
+    assert any(
+        re.search(r'\[access\] - POST /v1/XXXModel 400 \d+\.\d ms \d+ B 127\.0\.0\.1$', line)
+        for line in lines
+    )
     assert any('[access] - GET /v1/two%0Alines%1B%5B31m 404 ' in line for line in lines)
 
 
