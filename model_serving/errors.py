@@ -9,7 +9,7 @@ import secrets
 import traceback
 from typing import Any, ClassVar
 
-from model_serving.echo import cut
+from model_serving.echo import MAX_WORDS, cut
 
 
 class ServingError(Exception):
@@ -90,7 +90,7 @@ def in_words(error: BaseException) -> str:
     The same error has the same id for as long as the process lives.
     """
     if isinstance(error, ServingError):
-        return cut(' '.join(f'{type(error).__name__}: {error}'.split()))
+        return cut(' '.join(f'{type(error).__name__}: {error}'.split()), MAX_WORDS)
     text = ''.join(traceback.format_exception_only(error))
     digest = hashlib.blake2b(text.encode(errors='replace'), key=_KEY, digest_size=4).hexdigest()
     return f'{type(error).__name__} (error {digest} in the log)'
