@@ -5,6 +5,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from model_serving.errors import InvalidInput
+
 ROWS_AT_ONCE = 512
 """So that a large body costs no further memory of its size."""
 
@@ -12,7 +14,8 @@ ROWS_AT_ONCE = 512
 def as_array(rows: Any, dtype: Any = 'float32') -> Any:
     """Return what numpy.asarray(rows, dtype) returns: an array [n, m] of n rows of m numbers.
 
-    For lists of lists it takes 40 % of the time: 512 rows of 64 numbers 0.25 ms instead of 0.65 ms.
+    For lists of lists it takes 40 % of the time: 512 rows of 64 numbers 0.25 ms instead of 0.65 ms. Raises
+    InvalidInput for lists that differ in length where an array cannot.
     """
     import numpy
 
@@ -25,7 +28,26 @@ def as_array(rows: Any, dtype: Any = 'float32') -> Any:
             return array
         except (struct.error, TypeError, OverflowError):
             pass  # Rows of different lengths, or not numbers: numpy knows what to say or do.
-    return numpy.asarray(rows, dtype)
+    try:
+        return numpy.asarray(rows, dtype)
+    except ValueError as error:
+        if 'inhomogeneous' in str(error) and isinstance(rows, list) and (found := _uneven(rows)):
+            raise InvalidInput(found) from error
+        raise
+
+
+def _uneven(rows: list[Any]) -> str | None:
+    """Which of the lists in `rows` is not as long as the first; None if they are even."""
+    while rows:
+        lengths = [len(row) if isinstance(row, list) else None for row in rows]
+        for number, length in enumerate(lengths):
+            if length != lengths[0]:
+                found, needed = (
+                    'a single value' if size is None else f'{size} values' for size in (length, lengths[0])
+                )
+                return f'All rows must have the same length; row {number} has {found}, row 0 has {needed}'
+        rows = [item for row in rows if isinstance(row, list) for item in row]
+    return None
 
 
 def _is_table(rows: Any) -> bool:

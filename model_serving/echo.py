@@ -2,18 +2,21 @@
 
 from typing import Any
 
-MAX_ECHO = 1000
+MAX_ECHO = 200
 """The maximum number of characters from a body in one message."""
 
-
-def echo(value: Any) -> str:
-    """`repr(value)`, cut after MAX_ECHO characters without building the rest."""
-    return cut(_beginning(value, MAX_ECHO + 1))
+MAX_WORDS = 1000
+"""The same for what is not from a body, such as a part of a schema."""
 
 
-def cut(text: str) -> str:
-    """`text`, cut after MAX_ECHO characters."""
-    return text if len(text) <= MAX_ECHO else f'{text[: MAX_ECHO - 3]}...'
+def echo(value: Any, most: int = MAX_ECHO) -> str:
+    """`repr(value)`, cut after so many characters without building the rest."""
+    return cut(_beginning(value, most + 1), most)
+
+
+def cut(text: str, most: int = MAX_ECHO) -> str:
+    """`text`, cut after so many characters."""
+    return text if len(text) <= most else f'{text[: most - 3]}...'
 
 
 def _beginning(value: Any, room: int) -> str:

@@ -4,9 +4,13 @@ Each class has an HTTP status. The message is sent to the client, so it says wha
 secret. Any other exception is a crash: the client gets 500 without details, and the log has the traceback.
 """
 
+import hashlib
+import secrets
+import traceback
+from collections import deque
 from typing import Any, ClassVar
 
-from model_serving.echo import cut
+from model_serving.echo import MAX_WORDS, cut
 
 
 class ServingError(Exception):
@@ -81,5 +85,27 @@ class ClientGone(ServingError):
 
 
 def in_words(error: BaseException) -> str:
-    """The class and the message of `error` in one line."""
-    return cut(' '.join(f'{type(error).__name__}: {error}'.split()))
+    """What anybody may read of `error`, in one line: its class and, of a ServingError, its message.
+
+    The text of any other error may hold a password or a path: the log has it, and is found there by an id.
+    The same error has the same id for as long as the process lives.
+    """
+    if isinstance(error, ServingError):
+        return cut(' '.join(f'{type(error).__name__}: {error}'.split()), MAX_WORDS)
+    text = ''.join(traceback.format_exception_only(error))
+    digest = hashlib.blake2b(text.encode(errors='replace'), key=_KEY, digest_size=4).hexdigest()
+    words = f'{type(error).__name__} (error {digest} in the log)'
+    _left_out.append((words, cut(' '.join(text.split()), MAX_WORDS)))
+    return words
+
+
+def with_texts(reason: str) -> str:
+    """The same for whoever runs the service: with the texts that `in_words` has left out lately."""
+    for words, text in list(_left_out):
+        reason = reason.replace(words, text)
+    return reason
+
+
+_KEY = secrets.token_bytes(16)
+"""So that nobody can try texts until one has the id that was shown."""
+_left_out: deque[tuple[str, str]] = deque(maxlen=100)

@@ -1,7 +1,6 @@
 """JSON in and out of the service, by orjson; nothing else parses or serialises it."""
 
 import json
-import sys
 from datetime import date
 from typing import Any
 
@@ -9,6 +8,7 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from model_serving.errors import InvalidInput
+from model_serving.json_forms import json_form
 
 
 class OrjsonProvider(JSONProvider):
@@ -50,43 +50,14 @@ def decode_text(body: bytes, encoding: str = 'utf-8') -> str:
 def encode(value: Any) -> bytes:
     """`value` as one line of UTF-8 JSON.
 
-    Numpy arrays become lists, datetimes ISO 8601 text, NaN and infinities `null` (JSON has neither).
+    numpy arrays become lists, datetimes ISO 8601 text, NaN, infinities, NaT and NA `null` (JSON has none).
     Raises TypeError for what JSON cannot hold.
     """
     try:
-        return orjson.dumps(value, default=_default, option=_OPTIONS)
+        return orjson.dumps(value, default=json_form, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
         # Only the standard library writes keys that are not strings, and integers over 64 bits.
         return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False).encode() + b'\n'
-
-
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-
-
-def _default(value: Any) -> Any:
-    """Convert what orjson does not know into what it does."""
-    if not hasattr(value, '__array__'):
-        raise TypeError(f'{type(value).__module__}.{type(value).__qualname__} has no form in JSON')
-    if hasattr(value, 'filled'):  # A masked array: what it masks is null.
-        return value.tolist()
-    array = _numpy().asarray(value)
-    if array.ndim and not array.flags.c_contiguous and array.dtype.kind in 'biufM':
-        return _numpy().ascontiguousarray(array)
-    return _items(array)
-
-
-def _numpy() -> Any:
-    """numpy, already imported by whatever has `__array__`; a service without numbers never imports it."""
-    return sys.modules['numpy']
-
-
-def _items(array: Any) -> Any:
-    """The elements of a numpy array as Python objects, in nested lists."""
-    if array.dtype.kind in 'cSV':
-        raise TypeError(f'a numpy array of {array.dtype} has no form in JSON')
-    if array.dtype.kind == 'f':
-        array = array.astype('f8')
-    return array.tolist()
 
 
 def _plain(value: Any) -> Any:
@@ -97,9 +68,12 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, int):
         return value
-    if hasattr(value, '__array__') and _numpy().asarray(value).dtype.kind != 'M':
-        return _plain(_items(_numpy().asarray(value)))
-    return orjson.loads(orjson.dumps(value, default=_default, option=_OPTIONS))
+    if hasattr(value, '__array__') and not isinstance(form := json_form(value), orjson.Fragment):
+        return _plain(form)
+    try:
+        return orjson.loads(orjson.dumps(value, default=json_form))
+    except TypeError as error:  # Its cause is that of `json_form`, which names the type.
+        raise error.__cause__ or error from None
 
 
 def _plain_object(value: dict[Any, Any]) -> dict[str, Any]:
@@ -110,12 +84,12 @@ def _plain_object(value: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _key(key: Any) -> str:
+    if isinstance(key, date) or getattr(getattr(key, 'dtype', None), 'kind', '') == 'M':
+        key = json_form(key)
+    elif hasattr(key, 'item'):
+        key = key.item()
     if isinstance(key, str):
         return key
-    if isinstance(key, date):
-        return key.isoformat()
-    if hasattr(key, 'item'):
-        key = key.item()
     if key is None or isinstance(key, int | float):
         return json.dumps(key, allow_nan=False)
     raise TypeError(f'a key of type {type(key).__qualname__} has no form in JSON')

@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model_serving.arrays import as_array
+from model_serving.errors import InvalidInput
 
 whole = st.integers(-20, 20) | st.sampled_from([2**24 + 1, 2**53 + 1, -(2**63), 2**64, 10**30, 10**400])
 broken = st.floats() | st.sampled_from([0.1, -0.0, 1e300, 5e-324, 65504.0, 65520.0])
@@ -44,6 +45,8 @@ def outcome(function: Any, rows: Any, dtype: Any) -> Any:
     try:
         with numpy.errstate(all='ignore'):
             return function(rows, dtype)
+    except InvalidInput:
+        return ValueError
     except (ArithmeticError, TypeError, ValueError) as error:
         return type(error)
 
@@ -110,3 +113,23 @@ def test_many_rows() -> None:
     rows = numpy.random.default_rng(0).normal(size=(512, 64)).tolist()
 
     numpy.testing.assert_array_equal(as_array(rows), numpy.asarray(rows, 'float32'), strict=True)
+
+
+UNEVEN = {
+    'rows': ([[1.0], [1.0, 2.0]], 'row 1 has 2 values, row 0 has 1 values'),
+    'last_row': ([[1.0, 2.0]] * 600 + [[1.0]], 'row 600 has 1 values, row 0 has 2 values'),
+    'value': ([[1.0], 2.0], 'row 1 has a single value, row 0 has 1 values'),
+    'deeper': ([[[1.0], [2.0]], [[3.0], [4.0, 5.0]]], 'row 3 has 2 values, row 0 has 1 values'),
+}
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'int64'])
+@pytest.mark.parametrize(('rows', 'message'), UNEVEN.values(), ids=UNEVEN)
+def test_rows_of_unequal_length_are_the_fault_of_the_client(rows: Any, message: str, dtype: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        as_array(rows, dtype)
+
+
+def test_text_among_numbers_is_no_fault_of_lengths() -> None:
+    with pytest.raises(ValueError, match='could not convert'):
+        as_array([['a'], ['b']])

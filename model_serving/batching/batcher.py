@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
-from model_serving.batching.calls import Batch, TaskCall, ThreadCall, wake
+from model_serving.batching.calls import Batch, Call, TaskCall, ThreadCall, wake
 from model_serving.batching.queue import BatchQueue
-from model_serving.batching.rows import join, row_count, row_kind, slice_rows
+from model_serving.batching.rows import join, repeat_first, row_count, row_kind, slice_rows
 from model_serving.batching.runs import retry, run_once, try_run
 from model_serving.observability.metrics import observe_batch
 from model_serving.requests.coroutines import run_in_thread, running_loop
-from model_serving.requests.current import current_request
+from model_serving.requests.current import current_request, on_trial
 from model_serving.requests.deadline import deadline
 from model_serving.requests.slots import thread_state
 
@@ -54,13 +54,41 @@ class Batcher(BatchQueue):
             return self.method(*arguments, **options)
         if (request := current_request.get()) is not None:
             request.batched = True
+        is_trial = request is None and on_trial.get()
         if running_loop() is not None:
-            return self.call_async(arguments, options)
+            return self.call_async(arguments, options, is_trial)
+        if is_trial:
+            self.try_sizes(arguments, options)
         return join([self.wait_in_thread(call) for call in self.split(ThreadCall, arguments, options)])
 
-    async def call_async(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    async def call_async(
+        self, arguments: tuple[Any, ...], options: dict[str, Any], is_trial: bool = False
+    ) -> Any:
         """Do the same without blocking the loop."""
+        if is_trial:
+            await run_in_thread(functools.partial(self.try_sizes, arguments, options))
         return join([await self.wait_in_task(call) for call in self.split(TaskCall, arguments, options)])
+
+    def try_sizes(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Run the method on the first row alone, and three times. Raises TypeError or ValueError.
+
+        A list of two outputs passes for the outputs of two rows, but not of one and of three.
+        """
+        if not row_count(arguments):
+            return
+        for rows in sorted({1, min(3, self.max_batch_size)}):
+            trial = tuple([repeat_first(batch, rows) for batch in arguments])
+            call = Call(trial, options, rows, None)
+            copy_context().run(self.run_alone, call)
+
+    def run_alone(self, call: Call) -> None:
+        """Run one call that is in no queue."""
+        _running_batchers.set((*_running_batchers.get(), self))
+        try:
+            self.run([call])
+        except ValueError as error:
+            error.add_note('(several outputs are returned as a tuple, not as a list)')
+            raise
 
     def split(
         self, make: type[AnyCall], arguments: tuple[Any, ...], options: dict[str, Any]

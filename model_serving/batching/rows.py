@@ -112,6 +112,11 @@ def slice_rows(batch: Any, start: int, stop: int) -> Any:
     return batch[start:stop]
 
 
+def repeat_first(batch: Any, rows: int) -> Any:
+    """A batch with the first row of `batch`, so many times."""
+    return [batch[0]] * rows if isinstance(batch, list) else batch[[0] * rows]
+
+
 def same_tuple(batches: tuple[Any, ...], parts: list[Any]) -> tuple[Any, ...]:
     """A tuple of `parts`; a named one, if `batches` is."""
     make: Any = getattr(type(batches), '_make', tuple)

@@ -15,6 +15,7 @@ from model_serving.engine.model_queue import ModelQueue
 from model_serving.engine.slots import LARGE, SMALL
 from model_serving.engine.threads import ThreadPool
 from model_serving.errors import ServingError
+from model_serving.observability.log_guard import check_logging
 from model_serving.requests.coroutines import monitored
 from model_serving.requests.current import CurrentRequest, current_request
 from model_serving.requests.deadline import deadline
@@ -89,6 +90,7 @@ class Call:
     ) -> None:
         self.server = server
         self.connection: Connection | None = connection
+        self.written_before = connection.output.written_bytes
         self.environ = incoming.environ
         self.body = incoming.body
         self.keep_alive = incoming.keep_alive
@@ -114,6 +116,10 @@ class Call:
         coroutine = self.context.run(self._run)
         if coroutine is not None:  # Its task could not enter the context while this thread is in it.
             self.server.loop.call_soon_threadsafe(self._start_task, coroutine)
+
+    def count_sent(self, connection: Connection) -> None:
+        """Note how many bytes the response had, as far as it went."""
+        self.request.sent_bytes = connection.output.written_bytes - self.written_before
 
     def log(self, *message: object) -> None:
         """Log what becomes of the request, under its id. In its context."""
@@ -189,6 +195,7 @@ class Call:
         self.request.reason = 'crash'
         self.error = ServingError()
         try:
+            check_logging(self.queue.name)
             logger.error('%s crashed', self.request, exc_info=error)
         finally:  # A filter or a handler of the log may fail in its turn.
             self.server.deliver(self)

@@ -15,7 +15,8 @@ class HTTPOutput:
     """Writes to a transport.
 
     `is_full`: the client has yet to read what was written. `is_finished`: the last response was written; what
-    the client still sends is discarded. `sent_at`: when the client last read something.
+    the client still sends is discarded. `sent_at`: when the client last read something. `written_bytes`:
+    the size of all of that.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -24,7 +25,7 @@ class HTTPOutput:
         self._transport = transport
         secure = getattr(transport, '_ssl_protocol', None)  # TLS hides the buffer of the transport beneath.
         self._tls_transport: asyncio.Transport | None = None if secure is None else secure._transport
-        self._unsent = self._discarded = 0
+        self._unsent = self._discarded = self.written_bytes = 0
         self._finished_at = self._received_at = 0.0
         self._on_drained: Callable[[], None] | None = None
 
@@ -39,6 +40,7 @@ class HTTPOutput:
             pieces = [b''.join(pieces)]
         for piece in pieces:
             self._transport.write(piece)
+            self.written_bytes += len(piece)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the client has read most of what was written, or has gone."""

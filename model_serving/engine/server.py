@@ -113,6 +113,8 @@ class Server:
     def abandon(self, call: Call) -> None:
         """Drop a request whose client has gone."""
         self._in_flight.pop(call, None)
+        if call.connection is not None:
+            call.count_sent(call.connection)
         call.connection = None
         call.queue.remove(call)
         call.cancel()
@@ -157,6 +159,7 @@ class Server:
                 connection.respond(self._error_response(call, error), call.stays_open())
         finally:
             call.pieces = ()
+            call.count_sent(connection)
             self.application.record(request, call.status)
 
     def _error_response(self, call: Call, error: ServingError) -> list[bytes]:

@@ -20,7 +20,9 @@ from werkzeug.test import create_environ
 from model_serving.catalogue import MountedModel, failures, mounted_models
 from model_serving.errors import ModelNotReady, in_words
 from model_serving.json_codec import encode
+from model_serving.observability.log_guard import check_logging
 from model_serving.requests.coroutines import iterate_sync, run_coroutine
+from model_serving.requests.current import on_trial
 from model_serving.requests.deadline import deadline
 
 RETRY_SECONDS = 10.0
@@ -135,16 +137,21 @@ class Readiness:
 
     def _fail(self, name: str, failure: str, error: BaseException | None = None, more: str = '') -> None:
         """Store and log a failure; the trace only of a new one."""
+        check_logging(name)
         is_known = self._failures.get(name) == failure
         self._failures[name] = failure
         logging.getLogger(name).error('%s %s%s', name, failure, more, exc_info=None if is_known else error)
 
 
 def answer_example(app: Flask, model: MountedModel, timeout_s: float) -> int:
-    """Let `model` answer the first example of its schema. Returns the status; raises what it raises."""
+    """Let `model` answer the first example of its schema. Returns the status; raises what it raises.
+
+    A batched method that it calls is tried with one row and with three.
+    """
     body = encode(model.example)
     environ = create_environ(model.url, method='POST', data=body, content_type='application/json')
     deadline.set(time.monotonic() + timeout_s)
+    on_trial.set(True)
     with app.request_context(environ):
         result: Any = model.resource().dispatch_request()
         if isinstance(result, Coroutine):

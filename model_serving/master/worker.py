@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from model_serving.engine.application import service_in
+from model_serving.errors import with_texts
 from model_serving.health.readiness import readiness_of
 from model_serving.master.standing import BOOTED, SERVICE, TRIED, Standing
 from model_serving.service.mounts import load_seconds, stand_in_for_mistakes
@@ -88,7 +89,8 @@ def _report(readiness: 'Readiness', standing: Standing) -> None:
                 announced.add(state.name)
                 seconds = load_seconds.get(state.name, 0.0)
                 logger.info('ready: %s %.*f s', state.name, seconds < 10, seconds)
-        failures = {state.name: str(state.reason) for state in states if state.state == 'failed'}
+        failed = [state for state in states if state.state == 'failed']
+        failures = {state.name: with_texts(str(state.reason)) for state in failed}
         if failures != standing.failures:
             standing.failures = failures
         if not any(state.state == 'starting' for state in states):

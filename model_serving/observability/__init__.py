@@ -6,6 +6,7 @@
 - `access_log.set_up_logging`: configures logging, unless that is done
 - `log_formats.chosen_formatter`: the formatter that conf/logging.conf names
 - `log_formats.quoted`: the path of a request as the log shows it
+- `log_guard.check_logging`: sets logging back if a model has changed it
 - `log_handlers.BulkStreamHandler`: the handler that conf/logging.conf names
 - `metrics.begin_request`: counts a request in flight
 - `metrics.record_request`: counts a request that has ended

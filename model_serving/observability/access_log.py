@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from model_serving.observability.log_formats import ACCESS, JSONFormatter, TextFormatter, access_values
+from model_serving.observability.log_guard import guard_logging
 from model_serving.observability.log_handlers import BulkStreamHandler
 from model_serving.project import project_file
 from model_serving.requests.current import CurrentRequest, current_request
@@ -75,13 +76,17 @@ def log_failed_start() -> Iterator[None]:
 
 def log_requests(app: Observed, enabled: bool, health: bool = False) -> None:
     """Log method, path, status and duration of each request of `app`; health checks only with `health`."""
+    guard = guard_logging()
     if not enabled:
         return
     logger = logging.getLogger('access')
     ignored = set[str]() if health else HEALTH_PATHS
 
     def write(request: CurrentRequest) -> None:
-        if request.path in ignored or not logger.isEnabledFor(logging.INFO):
+        if request.path in ignored:
+            return
+        guard.check_quickly(request.model)
+        if not logger.isEnabledFor(logging.INFO):
             return
         if handler := _direct_handler(logger):
             handler.write((handler.formatter.format_access, request, time.time()))  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from model_serving.requests.current import CurrentRequest
 
 NO_ID = '-'
-ACCESS = '%s %s %d %.1f ms'
+ACCESS = '%s %s %d %.1f ms %s B %s'
 """The message of the access log, to be filled with `access_values`."""
 
 TRACEPARENT = re.compile(r'[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*')
@@ -35,9 +35,10 @@ def chosen_formatter(fmt: str, datefmt: str, style: Any = '%', **_options: Any) 
     return JSONFormatter() if chosen == 'json' else TextFormatter(fmt, datefmt, style)
 
 
-def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float]:
-    """Method, path, status and milliseconds of a request."""
-    return request.method, quoted(request.path), request.status, request.seconds * 1000
+def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float, int | str, str]:
+    """Method, path, status and milliseconds of a request, the size of its response, the client's address."""
+    size = '-' if request.sent_bytes is None else request.sent_bytes
+    return request.method, quoted(request.path), request.status, request.seconds * 1000, size, request.client
 
 
 def quoted(path: str) -> str:
@@ -111,7 +112,7 @@ class JSONFormatter(logging.Formatter):
         request_id = str(record.__dict__.get('request_id', NO_ID))
         if request_id != NO_ID:
             entry['request_id'] = request_id
-        values = record.args if record.name == 'access' else None
+        values = record.args if record.msg is ACCESS else None  # Others may log as `access`, too.
         return self._line(entry, record.created, record.__dict__.get('current_request'), values)
 
     def format_access(self, request: 'CurrentRequest', created: float) -> str:
@@ -134,10 +135,12 @@ class JSONFormatter(logging.Formatter):
         if request and request.trace:
             entry |= self._trace_fields(request.trace)
         if values is not None:
-            method, path, status, milliseconds = values
+            method, path, status, milliseconds, size, client = values
             latency = f'{milliseconds / 1000:.6f}s'
-            fields = {'requestMethod': method, 'requestUrl': path, 'status': status, 'latency': latency}
-            entry['httpRequest'] = fields
+            entry['httpRequest'] = {
+                **{'requestMethod': method, 'requestUrl': path, 'status': status, 'latency': latency},
+                **{'responseSize': str(size), 'remoteIp': client},
+            }
         try:
             return self._dumps(entry).decode()
         except TypeError:  # A lone surrogate.

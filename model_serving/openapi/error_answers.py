@@ -8,6 +8,7 @@ ERROR_SCHEMA: dict[str, Any] = {
     'type': 'object',
     'properties': {
         'message': {'type': 'string', 'description': 'The one thing to know.'},
+        'hint': {'type': 'string', 'description': 'What is needed, and what was found.'},
         'errors': {
             'description': 'Where the body breaks the schema, the best match first.',
             'type': 'array',

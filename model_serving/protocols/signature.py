@@ -11,6 +11,7 @@ from typing import Any
 
 from model_serving.echo import echo
 from model_serving.errors import InvalidInput
+from model_serving.protocols.lossless import lossless
 from model_serving.protocols.tensor_schema import RowSchema
 from model_serving.schemas.compiled import BadSchema
 
@@ -98,10 +99,11 @@ class Tensor:
         return InvalidInput(f'input {self.name!r}: {message}')
 
     def output_array(self, value: Any) -> Any:
-        """A model's output as an array of this datatype. Raises TypeError for another shape."""
-        import numpy
-
-        array = numpy.asarray(value, self.dtype, order='C')
+        """A model's output as an array of this datatype. Raises TypeError for what it cannot be."""
+        try:
+            array = lossless(value, self.dtype)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f'output {self.name!r} cannot be {self.datatype}: {error}') from error
         if not self.accepts(array.shape):
             raise TypeError(f'output {self.name!r} has the shape {array.shape}, not {list(self.shape)}')
         return array

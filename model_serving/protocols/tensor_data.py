@@ -38,6 +38,9 @@ def from_lists(tensor: Tensor, shape: Sequence[int], data: Any) -> Any:
     if type(None) in found and tensor.kind == 'f' and tensor.schema:
         values = [math.nan if value is None else value for value in values]
         found.remove(type(None))
+    if float in found and tensor.kind in 'iu':  # To a schema, 1.0 is an integer, too.
+        values = [int(value) if type(value) is float and value.is_integer() else value for value in values]
+        found = set(map(type, values))
     if not found <= types:
         other = next(value for value in values if type(value) not in types)
         raise tensor.invalid(f'{echo(other)}, where {tensor.datatype} has {expected}')

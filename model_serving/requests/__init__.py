@@ -1,5 +1,6 @@
 """The request being answered: its id, its deadline, its slot, and the event loop of its coroutines.
 
+- `client_address.IS_PROXY_KEY`: where a WSGI environment says which addresses are those of trusted proxies
 - `coroutines.iterate_sync`: the chunks of an asynchronous stream, for a thread
 - `coroutines.monitored`: a coroutine that is named in the log when it blocks the event loop
 - `coroutines.run_coroutine`: waits in a thread for a coroutine in the service's event loop
@@ -9,6 +10,7 @@
 - `current.CurrentRequest`: what the log and the metrics know of a request
 - `current.REQUEST_KEY`: where the WSGI environment keeps it
 - `current.current_request`: the context variable that holds it
+- `current.on_trial`: the context variable that says whether a model is run on its own example
 - `deadline.deadline`: the context variable that holds the deadline
 - `deadline.remaining_s`: the seconds until then
 - `slots.DEBUG`: whether internal counts are checked at each step

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from model_serving.requests.client_address import client_address
+
 REQUEST_KEY = 'model_serving.request'
 """Where the WSGI environment of a request keeps its CurrentRequest."""
 
@@ -18,7 +20,8 @@ VALID_ID = re.compile(r'[A-Za-z0-9._~+/=:@-]{1,128}')
 class CurrentRequest:
     """A request that started at `started`, by time.perf_counter, and took `seconds`.
 
-    `trace` is the header of a tracing front end. `finished`: the log and the metrics have it already.
+    `client` is its client's address, `sent_bytes` the size of the response with its head, where it is
+    known. `trace` is the header of a tracing front end. `finished`: the log and the metrics have it already.
     `client_gone`: nobody waits for the response any more; `cancel` then ends a coroutine that the view waits
     for. `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is
     a task of the event loop, where its asynchronous stream can be sent as well.
@@ -28,6 +31,7 @@ class CurrentRequest:
     reason: str | None = None
     status = 0
     seconds = 0.0
+    sent_bytes: int | None = None
     in_flight_cell: int | None = None
     cancel: Callable[[], None] | None = None
     batched = finished = client_gone = finished_by_engine = in_event_loop = False
@@ -38,6 +42,7 @@ class CurrentRequest:
         self.method = get('REQUEST_METHOD', '')
         self.path = get('PATH_INFO', '')
         self.trace = get('HTTP_TRACEPARENT') or get('HTTP_X_CLOUD_TRACE_CONTEXT') or ''
+        self.client = client_address(environ)
         given = get('HTTP_X_REQUEST_ID')
         self.id: str = given if given and VALID_ID.fullmatch(given) else new_id()
 
@@ -52,6 +57,9 @@ class CurrentRequest:
 
 
 current_request: ContextVar[CurrentRequest | None] = ContextVar('current_request', default=None)
+
+on_trial: ContextVar[bool] = ContextVar('on_trial', default=False)
+"""Whether a model is being run on its own example."""
 
 _prefix = ''
 _count = itertools.count(1)

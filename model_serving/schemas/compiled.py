@@ -9,7 +9,9 @@ import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from model_serving.schemas.integers import integer_places, make_integers
 from model_serving.schemas.messages import Messages, Violation
+from model_serving.schemas.mistakes import cycle, mistakes
 from model_serving.schemas.number_lists import split
 from model_serving.schemas.subschemas import Subschemas, compile_schema, json_pointer
 
@@ -35,6 +37,10 @@ class CompiledSchema:
     def __init__(self, schema: dict[str, Any], arrays: bool = False) -> None:
         if not isinstance(schema, dict):
             raise BadSchema(f'a dict is due, as in @validate_json(schema), not {schema!r}')
+        if (place := cycle(schema)) is not None:
+            raise BadSchema(f'the schema contains itself (at {place}); write a $ref to "#"')
+        if found := next(mistakes(schema), None):
+            raise BadSchema(found)
         try:
             Draft202012Validator.check_schema(schema, format_checker=None)
             self._compile(schema)
@@ -60,6 +66,9 @@ class CompiledSchema:
 
     def _compile(self, schema: dict[str, Any]) -> None:
         subschemas = Subschemas(schema)
+        if (place := subschemas.endless_reference()) is not None:
+            reference = subschemas.at(place)['$ref']
+            raise BadSchema(f'the $ref {reference!r} leads back to itself (at {place or "the top"})')
         rest, lists = split(schema)
         self._tables = [each for each in lists if each.is_table]
         self._bounded = [each for each in lists if each.is_bounded]
@@ -67,12 +76,18 @@ class CompiledSchema:
             rest, self._bounded = schema, []
         self._whole, self._rest = subschemas.validator(''), compile_schema(rest)
         self._messages = Messages(subschemas)
+        self._integers = integer_places(subschemas)
 
     def validate_body(self, body: Any, body_bytes: int) -> list[Violation]:
-        """The violations of a request's body; with `arrays`, a valid body gets arrays for its tables."""
-        if self._arrays and self._take_arrays(body, many=body_bytes > MANY_NUMBERS_BYTES):
-            return []
-        return self.violations(body, body_bytes)
+        """The violations of a request's body. A valid one gets integers where it has whole doubles for them.
+
+        With `arrays`, it gets arrays for its tables.
+        """
+        is_taken = self._arrays and self._take_arrays(body, many=body_bytes > MANY_NUMBERS_BYTES)
+        violations = [] if is_taken else self.violations(body, body_bytes)
+        if self._integers and not violations:
+            make_integers(self._integers, body)
+        return violations
 
     def violations(self, value: Any, body_bytes: int = 0) -> list[Violation]:
         """What is wrong with `value`, the best match first; an empty list if it is valid.

@@ -11,6 +11,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from model_serving.echo import MAX_ECHO
+from model_serving.schemas.hints import hint
 from model_serving.schemas.narrowing import Location, Narrowing
 from model_serving.schemas.phrases import DOES_NOT_FIT, PHRASES, message_of, phrase, unexpected
 from model_serving.schemas.subschemas import Subschemas, json_pointer
@@ -25,6 +26,12 @@ class Violation(NamedTuple):
 
     pointer: str
     message: str
+
+
+class HintedViolation(Violation):
+    """One with a `hint`: what is needed and what was found, in JSON's words."""
+
+    hint = ''
 
 
 class Messages:
@@ -43,30 +50,39 @@ class Messages:
             with contextlib.suppress(LookupError, TypeError, ValueError):  # Paths lack empty keys.
                 errors = self._errors(found, location)
         if not errors:
-            return [Violation(json_pointer(location.path), self._message_of_large(location))]
+            return [self._violation_of_large(location)]
         best = top = best_match(errors)
         while top.parent is not None:
             top = top.parent
         ordered = [best, *(error for error in errors if error is not top)]
-        return [
-            Violation(json_pointer((*location.path, *error.absolute_path)), error.message)
-            for error in ordered[: MAX_VIOLATIONS if location.value is body else 1]
-        ]
+        violations: list[Violation] = []
+        for error in ordered[: MAX_VIOLATIONS if location.value is body else 1]:
+            violation = HintedViolation(json_pointer((*location.path, *error.absolute_path)), error.message)
+            violation.hint = hint(error.validator, error.schema, error.instance)
+            violations.append(violation)
+        return violations
 
-    def _message_of_large(self, location: Location) -> str:
+    def _violation_of_large(self, location: Location) -> Violation:
         """What is wrong with a value that is too large for error objects."""
+        keyword, message = self._message_of_large(location)
+        found = HintedViolation(json_pointer(location.path), message)
+        found.hint = hint(keyword, self._subschemas.at(location.schema), location.value)
+        return found
+
+    def _message_of_large(self, location: Location) -> tuple[str, str]:
+        """The keyword that such a value breaks, if it is known, and the message."""
         schema, value = self._subschemas.at(location.schema), location.value
         for keyword in filter(CHECKED_ALONE.__contains__, schema):
             if not self._subschemas.keyword_validator(location.schema, keyword).is_valid(value):
                 asked = schema[keyword]
                 missing = (name for name in asked if name not in value) if keyword == 'required' else ()
-                return phrase(keyword, next(iter(missing), asked), value)
+                return keyword, phrase(keyword, next(iter(missing), asked), value)
         if isinstance(value, dict) and schema.get('additionalProperties') is False:
             extra = (key for key in value if key not in schema.get('properties', ()))
             shown = list(itertools.islice(extra, MAX_ECHO // 4 + 1))  # More would be cut.
             if shown and 'patternProperties' not in schema:
-                return unexpected('Additional properties', shown)
-        return DOES_NOT_FIT
+                return 'additionalProperties', unexpected('Additional properties', shown)
+        return '', DOES_NOT_FIT
 
     def _errors(
         self, errors: Iterable[jsonschema_rs.ValidationError], location: Location, depth: int = 0

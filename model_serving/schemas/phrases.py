@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema_rs import ValidationErrorKind as Kind
 
-from model_serving.echo import cut, echo
+from model_serving.echo import MAX_WORDS, cut, echo
 
 # The phrases for a value that breaks a keyword; `asked` is what the schema has at that keyword.
 PHRASES = {
@@ -49,7 +49,7 @@ def message_of(kind: Any, keyword: str, schema: dict[str, Any], value: Any) -> s
             message = _false_schema(keyword, schema, value)
         case Kind.AdditionalProperties() if 'patternProperties' in schema:
             verb = 'does' if len(kind.unexpected) == 1 else 'do'
-            patterns = _listed(sorted(schema['patternProperties']))
+            patterns = cut(', '.join(map(repr, sorted(schema['patternProperties']))), MAX_WORDS)
             message = f'{_listed(kind.unexpected)} {verb} not match any of the regexes: {patterns}'
         case Kind.AdditionalProperties():
             message = unexpected('Additional properties', sorted(kind.unexpected))
@@ -60,7 +60,7 @@ def message_of(kind: Any, keyword: str, schema: dict[str, Any], value: Any) -> s
         case Kind.OneOfMultipleValid():
             branches = zip(schema.get(keyword, kind.value), kind.context, strict=True)
             first, *others = [repr(branch) for branch, errors in branches if not errors]
-            valid = cut(', '.join([*others, first])) if schema else 'several schemas'
+            valid = cut(', '.join([*others, first]), MAX_WORDS) if schema else 'several schemas'
             message = f'{echo(value)} is valid under each of {valid}'
         case Kind.Required() if keyword == 'dependentRequired':
             dependencies = schema.get(keyword, {}).items()
@@ -82,7 +82,7 @@ def phrase(keyword: str, asked: Any, value: Any) -> str:
     if '{asked}' in template and asked is None and keyword != 'const':
         return DOES_NOT_FIT
     types = [asked] if isinstance(asked, str) else asked
-    shown = ', '.join(map(repr, types)) if keyword == 'type' else echo(asked)
+    shown = ', '.join(map(repr, types)) if keyword == 'type' else echo(asked, MAX_WORDS)
     return template.format(value=echo(value), asked=shown)
 
 

@@ -14,6 +14,9 @@ MAPS_OF_SCHEMAS = {'properties', 'patternProperties', 'dependentSchemas', '$defs
 DATA = {'enum', 'const', 'default', 'examples'}
 """Keywords whose value is not a schema, whatever it looks like."""
 
+IN_PLACE = 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else', 'dependentSchemas'
+"""Keywords whose schemas apply to the value itself."""
+
 REFERENCES = {'$ref', '$dynamicRef'}
 ROOT_URI = 'json-schema:///model-serving'
 
@@ -54,6 +57,29 @@ class Subschemas:
             base = base.rpartition('/')[0]
         target = base + unquote(reference[1:])
         return [target] if reference.startswith('#') and target in self._schemas else []
+
+    def below(self, pointer: str, keywords: Iterable[str]) -> Iterator[str]:
+        """The pointers to the schemas, or to those in the lists and maps of schemas, at these keywords."""
+        schema = self.at(pointer)
+        for keyword in filter(schema.__contains__, keywords):
+            value = schema[keyword]
+            steps: Any = [()]
+            if keyword in MAPS_OF_SCHEMAS or isinstance(value, list):
+                steps = [(step,) for step in (value if isinstance(value, dict) else range(len(value)))]
+            for step in steps:
+                yield pointer + json_pointer((keyword, *step))
+
+    def in_place(self, pointer: str) -> list[str]:
+        """The pointers to the schemas that the one at `pointer` applies to the same value."""
+        return [*self.target(pointer), *self.below(pointer, IN_PLACE)]
+
+    def endless_reference(self) -> str | None:
+        """A schema whose `$ref` leads back to it without a step into the value; None without one."""
+        try:
+            graphlib.TopologicalSorter({each: self.in_place(each) for each in self._schemas}).prepare()
+        except graphlib.CycleError as error:
+            return str(next(each for each in error.args[1] if '$ref' in self.at(each)))
+        return None
 
     def may_recurse(self) -> bool:
         """Whether a reference leads to a schema that contains it, or to an unknown one."""

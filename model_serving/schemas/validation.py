@@ -91,6 +91,8 @@ def require_valid(compiled: CompiledSchema, instance: Any, body_bytes: int) -> N
     violations = compiled.validate_body(instance, body_bytes)
     if not violations:
         return
-    if len(violations) == 1 and not violations[0].pointer:
-        raise InvalidInput(violations[0].message)
-    raise InvalidInput(violations[0].message, errors=[violation._asdict() for violation in violations])
+    first = violations[0]
+    details: dict[str, Any] = {'hint': words} if (words := getattr(first, 'hint', '')) else {}
+    if len(violations) > 1 or first.pointer:
+        details['errors'] = [violation._asdict() for violation in violations]
+    raise InvalidInput(first.message, **details)

@@ -176,6 +176,7 @@ def load(mount: Mount, required: bool = False) -> type:
 
 
 def _import(mount: Mount) -> type:
+    from model_serving.observability.log_guard import check_logging
     from model_serving.observability.metrics import observe_load
     from model_serving.settings import SettingError
 
@@ -188,6 +189,8 @@ def _import(mount: Mount) -> type:
         if _is_part_of(module, error.name):
             missing = f'is to come from {mount.resource!r}, but there is no module {error.name!r}'
         raise SettingError(f'models: {mount.name} {missing}, or choose other models') from error
+    finally:
+        check_logging(mount.name)
     if not hasattr(loaded, name):
         raise SettingError(
             f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'
@@ -202,8 +205,9 @@ def _stand_in(name: str, error: BaseException) -> type:
     from model_serving.errors import in_words
     from model_serving.health.failed_model_resource import failed_model_resource
 
-    logging.getLogger(name).error('%s failed to load; the others are served', name, exc_info=error)
-    return failed_model_resource(name, f'failed to load: {in_words(error)}')
+    failure = f'failed to load: {in_words(error)}'
+    logging.getLogger(name).error('%s %s; the others are served', name, failure, exc_info=error)
+    return failed_model_resource(name, failure)
 
 
 def _is_part_of(module: str, missing: str | None) -> bool:

@@ -17,6 +17,7 @@ from model_serving.errors import ServingError
 from model_serving.health.readiness import refuse_failed
 from model_serving.json_codec import encode
 from model_serving.observability.log_formats import quoted
+from model_serving.observability.log_guard import check_logging
 from model_serving.observability.metrics import begin_request, init_model, observe_call
 from model_serving.requests.coroutines import run_coroutine
 from model_serving.requests.current import current_request
@@ -158,6 +159,7 @@ def _message(error: HTTPException) -> str:
 
 
 def _log_crash(exc_info: Any) -> None:
+    check_logging(_logger().name)
     _logger().error('%s %s crashed', request.method, quoted(request.environ['PATH_INFO']), exc_info=exc_info)
 
 

@@ -56,7 +56,7 @@ class ServiceRequest(Request):
         try:
             body: bytes = self.environ['wsgi.input'].read(size)
         except Exception as error:  # Each server has its own classes: broken chunks, a lost client.
-            raise InvalidInput(f'The body could not be read to its end: {error}') from error
+            raise InvalidInput('The body could not be read to its end') from error
         return body
 
     def _refuse_large(self, limit: int) -> NoReturn:

@@ -165,7 +165,7 @@ def test_last_of_32768_numbers_is_refused_as_jsonschema_does(last: object) -> No
     response = post_digits(json.dumps(body).encode())
 
     assert response.status_code == 400
-    assert response.json == {
+    assert {key: response.json[key] for key in ('message', 'errors')} == {
         'message': expected.message,
         'errors': [{'pointer': '/instances/511/63', 'message': expected.message}],
     }

@@ -142,7 +142,7 @@ def fail_for_a_while(folder: Path, name: str) -> None:
     with odd(folder / f'{name}.log', ODD_FILE=str(file)) as service:
         until(lambda: service.call('Example').status == 503)
         ready = service.get('/health/ready')
-        assert (ready.status, f'failed on its own example: {name}: odd' in ready.json['message']) == (
+        assert (ready.status, f'failed on its own example: {name} (error ' in ready.json['message']) == (
             503,
             True,
         )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model_serving.observability.access_log import add_request_ids
-from model_serving.observability.log_formats import JSONFormatter, TextFormatter, chosen_formatter
+from model_serving.observability.log_formats import ACCESS, JSONFormatter, TextFormatter, chosen_formatter
 from model_serving.requests.current import CurrentRequest, current_request
 
 CLOUD = '105445aa7843bc8bf206b12000100000/1311768467463790320;o=1'
@@ -65,14 +65,16 @@ def test_broken_trace_is_left_out(header: str) -> None:
 
 
 def test_line_of_the_access_log_is_an_http_request() -> None:
-    found = entry(record('%s %s %d %.1f ms', 'POST', '/v1/XXXModel', 200, 1.5, name='access'))
+    found = entry(record(ACCESS, 'POST', '/v1/XXXModel', 200, 1.5, 187, '192.0.2.7', name='access'))
 
-    assert found['message'] == 'POST /v1/XXXModel 200 1.5 ms'
+    assert found['message'] == 'POST /v1/XXXModel 200 1.5 ms 187 B 192.0.2.7'
     assert found['httpRequest'] == {
         'requestMethod': 'POST',
         'requestUrl': '/v1/XXXModel',
         'status': 200,
         'latency': '0.001500s',
+        'responseSize': '187',
+        'remoteIp': '192.0.2.7',
     }
 
 

@@ -111,7 +111,9 @@ def test_line_is_made_by_hand_as_it_ships(log: Log) -> None:
     log.handler.flush()
 
     (line,) = log.lines()
-    form = r'\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d] - \[INFO] - \[abc] - \[access] - POST /a%20b%0A 200 0.4 ms'
+    form = (
+        r'\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d] - \[INFO] - \[abc] - \[access] - POST /a%20b%0A 200 0.4 ms - B -'
+    )
     assert re.fullmatch(form, line)
     assert not log.records
 
@@ -160,7 +162,7 @@ def test_anything_else_gets_a_record(log: Log, change: Callable[[Log], None]) ->
         handler.flush()
 
     assert len(log.records) == 1
-    assert [line.endswith('POST /v1/XXXModel 200 0.4 ms') for line in log.lines()] == [True, True]
+    assert [line.endswith('POST /v1/XXXModel 200 0.4 ms - B -') for line in log.lines()] == [True, True]
 
 
 def test_filter_of_the_logger_gets_a_record(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +171,7 @@ def test_filter_of_the_logger_gets_a_record(log: Log, monkeypatch: pytest.Monkey
     log.write(request_for('/other'))
     log.handler.flush()
 
-    assert [line.split()[-4] for line in log.lines()] == ['/other']
+    assert [line.split()[-7] for line in log.lines()] == ['/other']
 
 
 def test_function_in_place_of_loggings_own_gets_a_record(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +221,7 @@ def test_warning_is_written_at_once_and_after_what_came_before(log: Log, level: 
     log.logger.log(level, 'second')
     log.write(request_for('/third'))
 
-    assert [line.split(' - ')[-1].split()[-1] for line in log.lines()] == ['ms', 'second']
+    assert [line.split(' - ')[-1].split()[-1] for line in log.lines()] == ['-', 'second']
 
 
 def test_line_that_is_of_no_request_is_written_at_once_and_needs_no_thread(log: Log) -> None:
@@ -294,7 +296,7 @@ def test_line_that_cannot_be_made_harms_no_other(log: Log, capsys: pytest.Captur
         log.write(request)
     log.handler.flush()
 
-    assert [line.split()[-4] for line in log.lines()] == ['/first', '/third']
+    assert [line.split()[-7] for line in log.lines()] == ['/first', '/third']
     assert 'TypeError' in capsys.readouterr().err
 
 
@@ -319,7 +321,7 @@ def test_broken_stream_harms_nobody(log: Log, capsys: pytest.CaptureFixture[str]
     log.write(request_for('/later'))
     wait_for(stream.getvalue)
 
-    assert [line.split()[-4] for line in stream.getvalue().splitlines()] == ['/later']
+    assert [line.split()[-7] for line in stream.getvalue().splitlines()] == ['/later']
 
 
 def test_full_disk_harms_nobody(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from flask_restful import Resource
 
+from model_serving.errors import InvalidInput
 from model_serving.protocols.signature import DTYPES, Signature, Tensor
 from model_serving.protocols.tensor_data import to_bytes
 from model_serving.schemas.compiled import BadSchema
@@ -178,3 +179,14 @@ def test_whole_numbers_are_multiples_in_fp16_as_in_json() -> None:
 def test_reference_that_leads_back_to_itself_stops_the_start() -> None:
     with pytest.raises(BadSchema, match='leads back to itself'):
         assert Tensor('x', 'FP32', [-1, 1], like={'type': 'array', 'items': {'$ref': '#/items'}}).schema
+
+
+@pytest.mark.parametrize('rows', [1, 1000])
+def test_bounds_hold_beside_a_column_that_may_be_null(rows: int) -> None:
+    ratio = {'type': 'number', 'minimum': 0, 'maximum': 1}
+    columns = {'a': ratio, 'b': ratio, 'c': {'type': ['number', 'null']}}
+    like = {'type': 'array', 'items': {'type': 'object', 'properties': columns, 'required': list(columns)}}
+    tensor = Tensor('x', 'FP32', [-1, 3], like)
+    tensor.validate(numpy.tile(numpy.float32([[1, 0, numpy.nan]]), (rows, 1)))
+    with pytest.raises(InvalidInput, match='is greater than the maximum of 1'):
+        tensor.validate(numpy.tile(numpy.float32([[5, 0, 0]]), (rows, 1)))

@@ -35,13 +35,16 @@ def test_every_image_has_its_answer_in_order(client: FlaskClient) -> None:
     assert all(sum(prediction['probabilities']) == pytest.approx(1, abs=1e-5) for prediction in predictions)
 
 
+SHOWN = f'{str(HANDWRITTEN_SEVEN)[:197]}...'
+"""The image as messages repeat it."""
+
 WRONG: list[tuple[Any, str, str]] = [
     ({}, '', "'instances' is a required property"),
     ({'instances': []}, '/instances', '[] should be non-empty'),
     ({'instances': 7}, '/instances', "7 is not of type 'array'"),
     ({'instances': [7]}, '/instances/0', "7 is not of type 'array'"),
-    ({'instances': [HANDWRITTEN_SEVEN[:63]]}, '/instances/0', f'{HANDWRITTEN_SEVEN[:63]} is too short'),
-    ({'instances': [[*HANDWRITTEN_SEVEN, 0]]}, '/instances/0', f'{[*HANDWRITTEN_SEVEN, 0]} is too long'),
+    ({'instances': [HANDWRITTEN_SEVEN[:63]]}, '/instances/0', f'{SHOWN} is too short'),
+    ({'instances': [[*HANDWRITTEN_SEVEN, 0]]}, '/instances/0', f'{SHOWN} is too long'),
     (
         {'instances': [HANDWRITTEN_SEVEN, ['0', *HANDWRITTEN_SEVEN[1:]]]},
         '/instances/1/0',

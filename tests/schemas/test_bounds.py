@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from model_serving.echo import MAX_ECHO
 from model_serving.schemas.compiled import MANY_NUMBERS_BYTES, CompiledSchema
 from model_serving.schemas.number_lists import EACH, NumberLists, split
 from model_serving.schemas.subschemas import json_pointer
@@ -149,6 +150,11 @@ def flattened(errors: Any) -> Any:
         yield from flattened(error.context)
 
 
+def end_of(message: str) -> str:
+    """What follows the value, which is not repeated whole if it is long."""
+    return message if len(message) < MAX_ECHO else message[-20:]
+
+
 def assert_judged(schema: dict[str, Any], body: Any) -> None:
     valid = jsonschema_rs.Draft202012Validator(schema).is_valid(body)
     compiled = CompiledSchema(schema)
@@ -159,8 +165,8 @@ def assert_judged(schema: dict[str, Any], body: Any) -> None:
     reference = Draft202012Validator(schema)
     if not valid and not reference.is_valid(body):
         expected = flattened(reference.iter_errors(body))
-        assert (large[0].pointer, large[0].message) in {
-            (json_pointer(error.absolute_path), error.message) for error in expected
+        assert (large[0].pointer, end_of(large[0].message)) in {
+            (json_pointer(error.absolute_path), end_of(error.message)) for error in expected
         }
 
 

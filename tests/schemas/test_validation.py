@@ -138,6 +138,7 @@ def test_without_force_another_content_type_is_415() -> None:
 def test_violation_inside_lists_pointers() -> None:
     assert make_client().post('/dict', json={'n': 'x'}).json == {
         'message': "'x' is not of type 'integer'",
+        'hint': 'an integer is needed, a string was given',
         'errors': [{'pointer': '/n', 'message': "'x' is not of type 'integer'"}],
     }
 

@@ -1,0 +1,100 @@
+"""Keeps the log as the program has set it up: a model that sets logging up anew silences nothing.
+
+`dictConfig`, `basicConfig(force=True)`, `logging.disable` and the like act on the whole process. What the
+service logs with is compared after each model's load, at each crash and with each request, and set back.
+"""
+
+import logging
+import sys
+
+OWN = ('access', 'engine', 'main', 'metrics', 'service', 'gunicorn.error')
+"""The loggers of the service itself, besides the root and those that are named after models."""
+
+
+class LogGuard:
+    """Remembers how logging is set up now; more may be logged later, and by more handlers, but not less."""
+
+    def __init__(self) -> None:
+        self._root, self._access = logging.getLogger(), logging.getLogger('access')
+        self._disable = self._root.manager.disable
+        self._level = self._root.level
+        self._access_level, self._propagates = max(self._access.level, self._level), self._access.propagate
+        self._root_handlers = list(self._root.handlers)
+        loggers = map(logging.getLogger, OWN)
+        self._own = [(each, list(each.handlers), each.level, each.propagate) for each in loggers]
+        self._disabled = _disabled()
+        self._told: set[str] = set()
+
+    def check(self, name: str) -> None:
+        """Set back what has changed, and log once that it was while `name` was loading or answering."""
+        changes = [*self._set_root_back(), *self._set_own_back()]
+        told = f'{name}: {changes}'
+        if changes and told not in self._told:
+            self._told.add(told)
+            advice = 'which is set back; configure it in conf/logging.conf'
+            message = '%s has changed the logging of the whole process (%s), %s'
+            logging.getLogger('main').warning(message, name, ', '.join(changes), advice)
+
+    def check_quickly(self, name: str) -> None:
+        """Do the same if what the access log needs has changed."""
+        root, access = self._root, self._access
+        is_changed = root.handlers != self._root_handlers or root.level > self._level
+        is_changed |= access.level > self._access_level or access.propagate < self._propagates
+        if is_changed or access.disabled or root.manager.disable > self._disable:
+            self.check(name)
+
+    def _set_root_back(self) -> list[str]:
+        changes, root, own = [], self._root, self._root_handlers
+        if root.manager.disable > self._disable:
+            logging.disable(self._disable)
+            changes.append('logging.disable')
+        if any(handler not in root.handlers for handler in own):
+            # A new handler for the console would write each line a second time.
+            added = [each for each in root.handlers if each not in own and not _is_of_console(each)]
+            root.handlers[:] = own + added
+            changes.append('the handlers of the root logger')
+        self._root_handlers = list(root.handlers)
+        if root.level > self._level:
+            root.setLevel(self._level)
+            changes.append('the level of the root logger')
+        return changes
+
+    def _set_own_back(self) -> list[str]:
+        changes = []
+        if self._access.disabled:
+            for logger in _disabled() - self._disabled:
+                logger.disabled = False
+            changes.append('disabled loggers')
+        self._disabled = _disabled()
+        for logger, handlers, level, propagate in self._own:
+            is_silent = logger.level > max(level, self._level) or logger.propagate < propagate
+            if is_silent or logger.disabled or any(handler not in logger.handlers for handler in handlers):
+                logger.setLevel(level)
+                logger.disabled, logger.propagate, logger.handlers[:] = False, propagate, handlers
+                changes.append(f'the logger {logger.name}')
+        return changes
+
+
+def _disabled() -> set[logging.Logger]:
+    loggers = list(logging.getLogger().manager.loggerDict.values())
+    return {each for each in loggers if isinstance(each, logging.Logger) and each.disabled}
+
+
+def _is_of_console(handler: logging.Handler) -> bool:
+    return getattr(handler, 'stream', None) in (sys.stdout, sys.stderr)
+
+
+_guard: LogGuard | None = None
+
+
+def guard_logging() -> LogGuard:
+    """Keep logging as it is now."""
+    global _guard  # noqa: PLW0603
+    _guard = LogGuard()
+    return _guard
+
+
+def check_logging(name: str) -> None:
+    """Set logging back if it has been changed; `name` is the model that is loading or has crashed."""
+    if _guard is not None:
+        _guard.check(name)
