@@ -12,6 +12,7 @@ import tempfile
 import time
 from typing import Any
 
+import model_serving.access.limits  # noqa: F401 - it makes the memory in which all workers count.
 from model_serving.addresses import whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children

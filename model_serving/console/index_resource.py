@@ -23,6 +23,7 @@ CONSOLE_HEADERS = {
 class IndexResource(Resource):
     """Lists the mounted models."""
 
+    access = 'console'
     answers: ClassVar[dict[str, Any]] = {
         **json_object(
             name={'type': 'string'},

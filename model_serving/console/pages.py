@@ -29,3 +29,5 @@ def serve_client(app: Flask) -> None:
         with contextlib.suppress(NotFound):
             return send_from_directory(ROOT / 'client', filename)
         return send_from_directory(SHIPPED / 'client', filename)
+
+    client_jquery.access = client_file.access = 'console'  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from model_serving.requests.current import CurrentRequest
 
 NO_ID = '-'
-ACCESS = '%s %s %d %.1f ms'
+ACCESS = '%s %s %d %.1f ms%s'
 """The message of the access log, to be filled with `access_values`."""
 
 TRACEPARENT = re.compile(r'[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*')
@@ -35,9 +35,10 @@ def chosen_formatter(fmt: str, datefmt: str, style: Any = '%', **_options: Any) 
     return JSONFormatter() if chosen == 'json' else TextFormatter(fmt, datefmt, style)
 
 
-def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float]:
-    """Method, path, status and milliseconds of a request."""
-    return request.method, quoted(request.path), request.status, request.seconds * 1000
+def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float, str]:
+    """Method, path, status and milliseconds of a request, and the name of its key, if it has one."""
+    key = f' key={request.key}' if request.key else ''
+    return request.method, quoted(request.path), request.status, request.seconds * 1000, key
 
 
 def quoted(path: str) -> str:
@@ -134,10 +135,12 @@ class JSONFormatter(logging.Formatter):
         if request and request.trace:
             entry |= self._trace_fields(request.trace)
         if values is not None:
-            method, path, status, milliseconds = values
+            method, path, status, milliseconds, *_ = values
             latency = f'{milliseconds / 1000:.6f}s'
             fields = {'requestMethod': method, 'requestUrl': path, 'status': status, 'latency': latency}
             entry['httpRequest'] = fields
+            if request and request.key:
+                entry['key'] = request.key
         try:
             return self._dumps(entry).decode()
         except TypeError:  # A lone surrogate.

@@ -57,7 +57,13 @@ IN_FLIGHT = Metric('model_serving_requests_in_flight', 'Requests that wait or ar
 LOAD_SECONDS = Metric(
     'model_serving_model_load_seconds', 'How long the slowest worker took to load a model.', is_gauge=True
 )
-METRICS = (REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS)
+KEY_REQUESTS = Metric(
+    'model_serving_key_requests_total', 'Requests of each key, where keys are on.', ('key', 'outcome')
+)
+METRICS = (
+    REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
+    KEY_REQUESTS,
+)  # fmt: skip
 
 REASONS = {
     **dict.fromkeys((408, 504), 'late'),
@@ -65,6 +71,7 @@ REASONS = {
     **dict.fromkeys((429, 503), 'overloaded'),
     499: 'gone',
 }
+MAX_KEY_SERIES = 300
 SUM_OF_SECONDS = len(SECONDS) + 1
 
 
@@ -115,6 +122,20 @@ def _find_cells(region: Region, model: str, status: int, reason: str | None) -> 
     count = REQUESTS.find(region, model, str(status), reason or reason_of(status))
     found = region.cache[model, status, reason] = count, REQUEST_SECONDS.find(region, model)
     return found
+
+
+def count_key(name: str, outcome: str) -> None:
+    """Count a request of a key; further keys than there is room for, the file changing, are one: `other`."""
+    region = shared_cells.region
+    cell = region.cache.get((KEY_REQUESTS, name, outcome))
+    if cell is None:
+        prefix = KEY_REQUESTS.name + SEPARATOR
+        known = [series for series, _ in region.items() if series.startswith(prefix)]
+        is_new = SEPARATOR.join([KEY_REQUESTS.name, name, outcome]) not in known
+        shown = 'other' if is_new and len(known) >= MAX_KEY_SERIES else name
+        cell = region.cache[KEY_REQUESTS, name, outcome] = KEY_REQUESTS.find(region, shown, outcome)
+    with region.lock:
+        region.cells[cell] += 1
 
 
 def observe_call(seconds: float) -> None:

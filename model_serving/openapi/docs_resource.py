@@ -13,6 +13,7 @@ DOCS_URLS = ('/docs', '/docs/<any("swagger-ui.css", "swagger-ui-bundle.js"):file
 class DocsResource(Resource):
     """Shows this documentation as a page, on which each operation can be tried out."""
 
+    access = 'docs'
     answers: ClassVar[dict[str, Any]] = {'text/html': {'type': 'string'}}
 
     def get(self, filename: str | None = None) -> Response:

@@ -18,13 +18,15 @@ VALID_ID = re.compile(r'[A-Za-z0-9._~+/=:@-]{1,128}')
 class CurrentRequest:
     """A request that started at `started`, by time.perf_counter, and took `seconds`.
 
-    `trace` is the header of a tracing front end. `finished`: the log and the metrics have it already.
-    `client_gone`: nobody waits for the response any more; `cancel` then ends a coroutine that the view waits
-    for. `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is
-    a task of the event loop, where its asynchronous stream can be sent as well.
+    `key` is the name of the key that it came with. `trace` is the header of a tracing front end. `finished`:
+    the log and the metrics have it already. `client_gone`: nobody waits for the response any more; `cancel`
+    then ends a coroutine that the view waits for. `finished_by_engine`: the engine, not the application,
+    records its end. `in_event_loop`: the view is a task of the event loop, where its asynchronous stream can
+    be sent as well.
     """
 
     model = 'other'
+    key = ''
     reason: str | None = None
     status = 0
     seconds = 0.0

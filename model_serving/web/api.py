@@ -127,6 +127,7 @@ def _answer_serving_error(error: ServingError) -> Response:
     if current is not None:
         current.reason = error.reason
     response = _error_response(error.message, error.details, error.status)
+    response.headers.extend(error.headers)
     if error.retry_after_s is not None:
         response.headers['Retry-After'] = str(error.retry_after_s)
     return response

@@ -100,7 +100,6 @@ def test_listed_origin_is_named_and_any_other_is_not(origins: tuple[str, ...], p
 
 def test_answer_keeps_what_else_it_varies_by() -> None:
     assert varies_by(ask(served(SHOP), 'POST', Origin=SHOP)) == ['Accept', 'Origin']
-    assert varies_by(ask(served(SHOP), 'POST', Origin=OTHER)) == ['Accept', 'Origin']
     assert varies_by(ask(served('*'), 'POST')) == ['Accept']
 
 
@@ -180,6 +179,8 @@ def test_answers_are_those_of_flask_cors(origins: tuple[str, ...]) -> None:
         headers = {**origin, **further}
         found, expected = ask(ours, method, path, **headers), ask(theirs, method, path, **headers)
         assert cors_headers(found) == cors_headers(expected), (method, path, headers)
+        if found.status_code == 403:  # A page of another origin may not even ask.
+            continue
         varies = varies_by(expected)
         if '*' not in origins and 'Origin' not in varies:
             varies = sorted([*varies, 'Origin'])

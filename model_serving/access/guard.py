@@ -1,0 +1,137 @@
+"""What refuses requests by their heads alone, before a body is parsed or a model's queue is entered."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+
+from model_serving.access.keys import Key, KeyFile
+from model_serving.access.limits import Buckets, address_buckets, bucket_number, key_buckets
+from model_serving.errors import Forbidden, LimitReached, Unauthorized
+from model_serving.observability.metrics import count_key
+from model_serving.project import ROOT
+from model_serving.requests.client_address import client_network
+from model_serving.requests.current import REQUEST_KEY, CurrentRequest
+from model_serving.settings import ServiceSettings
+
+ADMITTED = 'model_serving.admitted'
+"""Where the WSGI environment of an admitted request keeps the name of its key; '' where it needed none."""
+SAFE = 'GET', 'HEAD', 'OPTIONS'
+NEEDED = 'A key is needed: send the header Authorization: Bearer <key>'
+WRONG = 'The key is not valid; ask whoever runs the service for one'
+
+
+class Guard:
+    """Refuses requests of `app`.
+
+    A view says in `access` what it is: 'health', which is always free; 'console', 'docs' or 'metrics', which
+    may be public; 'listing', for any key. All else needs a key for the model that its endpoint names.
+    """
+
+    def __init__(self, app: Flask, settings: ServiceSettings) -> None:
+        self.keys = KeyFile(ROOT / settings.keys) if settings.keys else None
+        self._app = app
+        self._free = {'health', *settings.public}
+        self._origins = {origin.lower() for origin in settings.cors_origins}
+        self._access: dict[str | None, str | None] = {None: 'listing'}
+
+    def __call__(self, environ: dict[str, Any], endpoint: str | None) -> None:
+        """Admit a request, once, or raise Unauthorized, Forbidden or LimitReached."""
+        if ADMITTED in environ:
+            return
+        method = environ['REQUEST_METHOD']
+        if method not in SAFE and (origin := environ.get('HTTP_ORIGIN')) is not None:
+            self._check_origin(origin, environ)
+        environ[ADMITTED] = ''
+        if self.keys is None:
+            return
+        access = self._access_of(endpoint, method)
+        if access in self._free:
+            return
+        now = time.monotonic()
+        key = self._key(environ, now, access)
+        environ[ADMITTED] = key.name
+        request: CurrentRequest | None = environ.get(REQUEST_KEY)
+        if request is not None:
+            request.key = key.name
+        if access is None and endpoint is not None:
+            model, _, part = endpoint.partition('.')
+            if not key.may_call(model):
+                raise _refusal(key, model)
+            if key.limits and (method == 'POST' or not part):
+                _take(key, model, environ, now)
+        count_key(key.name, 'admitted')
+
+    def _key(self, environ: dict[str, Any], now: float, access: str | None) -> Key:
+        """The key of a request, or the line for those without one. Raises Unauthorized."""
+        assert self.keys is not None  # noqa: S101
+        keys = self.keys.keys(now)
+        given = environ.get('HTTP_X_API_KEY')
+        if (header := environ.get('HTTP_AUTHORIZATION')) is not None:
+            scheme, _, token = header.partition(' ')
+            token = token.strip()
+            is_one = scheme.lower() == 'bearer' and given in (None, token)
+            given = token if is_one else ''
+        key = keys.anonymous if given is None else keys.find(given)
+        if key is None or (given is None and access in ('console', 'docs', 'metrics')):
+            count_key('none', 'unauthorized')
+            raise Unauthorized(NEEDED if given is None else WRONG)
+        return key
+
+    def _access_of(self, endpoint: str | None, method: str) -> str | None:
+        if method == 'OPTIONS' and not self._has_options(endpoint):
+            return 'health'  # A preflight, which brings no key.
+        if endpoint not in self._access:
+            view = self._app.view_functions.get(endpoint or '')
+            self._access[endpoint] = getattr(getattr(view, 'view_class', view), 'access', None)
+        return self._access[endpoint]
+
+    def _has_options(self, endpoint: str | None) -> bool:
+        """Whether a view answers OPTIONS, which Flask does otherwise."""
+        rules = self._app.url_map.iter_rules(endpoint) if endpoint else ()
+        return any(not rule.provide_automatic_options for rule in rules)  # type: ignore[attr-defined]
+
+    def _check_origin(self, origin: str, environ: dict[str, Any]) -> None:
+        """Refuse a request of another origin's page: a browser sends some without asking first."""
+        if '*' in self._origins or origin.lower() in self._origins:
+            return
+        # The scheme is not compared: a proxy may have ended TLS. A browser lets no page set the other header.
+        host = origin.partition('://')[2].lower()
+        is_own = bool(host) and host == environ.get('HTTP_HOST', '').lower()
+        if not is_own and environ.get('HTTP_SEC_FETCH_SITE') != 'same-origin':
+            raise Forbidden(
+                'Pages of this origin may not call; the setting cors_origins lists those that may'
+            )
+
+
+def _refusal(key: Key, model: str) -> Unauthorized | Forbidden:
+    """Why a key, or a caller without one, may not call a model."""
+    if not key.digest:
+        count_key('none', 'unauthorized')
+        return Unauthorized(NEEDED)
+    count_key(key.name, 'forbidden')
+    return Forbidden(f'This key is not for {model}; ask whoever runs the service for one that is')
+
+
+def _take(key: Key, model: str, environ: dict[str, Any], now: float) -> None:
+    """Count a request, for its address where it has no key. Raises LimitReached."""
+    buckets: Buckets = key_buckets if key.digest else address_buckets
+    who = key.name if key.digest else client_network(environ)
+    wanted = [(bucket_number(who, model, limit.count, limit.seconds), limit) for limit in key.limits]
+    if wait_s := buckets.take(wanted, now):
+        count_key(key.name, 'limited')
+        seconds = math.ceil(wait_s)
+        text = ' and '.join(map(str, key.limits))
+        message = f'{model} takes {text} from {"this key" if key.digest else "an address without a key"}'
+        raise LimitReached(f'{message}; try again in {seconds} s', seconds)
+
+
+def guard_of(app: Flask, settings: ServiceSettings) -> Callable[..., None] | None:
+    """What is to be called with the environment and the endpoint of each request; None: nobody is refused.
+
+    Raises SettingError for a file of keys that cannot be used.
+    """
+    is_needed = settings.keys or '*' not in settings.cors_origins
+    return Guard(app, settings) if is_needed else None
