@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 import model_serving.access.limits  # noqa: F401 - it makes the memory in which all workers count.
-from model_serving.addresses import whole_number
+from model_serving.addresses import chosen_host, whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
 from model_serving.observability.shared_cells import shared_cells
@@ -173,7 +173,7 @@ def on_exit(server: Any) -> None:
 
 when_ready = on_reload = share_memory
 
-_host, _port = os.environ.get('HOST') or '0.0.0.0', number('PORT', 9999)
+_host, _port = chosen_host(), number('PORT', 9999)
 wsgi_app = 'main:app'
 chdir = str(ROOT)
 bind = f'[{_host}]:{_port}' if ':' in _host else f'{_host}:{_port}'

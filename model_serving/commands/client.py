@@ -38,7 +38,7 @@ def _models(url: str) -> list[dict[str, Any]]:
 
 def example(url: str) -> str:
     """A line that calls the first model that has an example."""
-    for model in json.loads(get(f'{url}/'))['models']:
+    for model in json.loads(get(f'{url}/')).get('models', []):  # None where it takes a key.
         for body in model['schema'].get('examples', [])[:1]:
             data = shlex.quote(json.dumps(body))
             return f"Try:  curl {url}{model['url']} -H 'Content-Type: application/json' -d {data}\n"

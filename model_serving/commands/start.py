@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from model_serving.addresses import whole_number, why_not_free
+from model_serving.addresses import LOOPBACK, chosen_host, whole_number, why_not_free
 from model_serving.commands.background import (
-    ANYWHERE,
     CONFIG,
     FOLDER,
     LOG_FILE,
@@ -46,7 +45,7 @@ def start() -> None:
         if pid := running_pid():
             _report_running(pid)
             return
-        host, port = os.environ.get('HOST') or ANYWHERE, os.environ.get('PORT') or '9999'
+        host, port = chosen_host(), os.environ.get('PORT') or '9999'
         _check(host, port)
         process = _spawn(host, port)
         with _ended_unless_served(process):
@@ -55,6 +54,8 @@ def start() -> None:
             for line in failures(url):
                 print(line, file=sys.stderr)
             print(f'Serving at {url}/ (pid {process.pid}, log in {LOG_FILE})')
+            if host == LOOPBACK:
+                print('Only this machine can call; for all: HOST=0.0.0.0 bin/start.sh')
             print(example(url) + 'Stop: bin/stop.sh', flush=True)
 
 
