@@ -136,6 +136,8 @@ def _answer_serving_error(error: ServingError) -> Response:
 def _answer_http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error
+    if isinstance(error, NotFound) and request.method == 'OPTIONS':
+        return Response(status=204)  # A preflight: else the page would not see the 404 of its request.
     # flask_restful.abort(404, message=...) puts its arguments into `data`.
     response = _error_response(_message(error), getattr(error, 'data', {}), error.code or 500)
     for name, value in error.get_headers():

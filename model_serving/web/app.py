@@ -68,12 +68,17 @@ class ServiceApp(Flask):
         return super().preprocess_request(*context)
 
     def process_response(self, response: Response) -> Response:
-        """Run the hooks, add X-Request-ID, and have the request observed at its end."""
+        """Run the hooks, add the headers of each response, and have the request observed at its end."""
         response = super().process_response(response)
+        headers = response.headers
+        headers['X-Content-Type-Options'] = 'nosniff'
+        headers.pop('Date', None)  # A server sets it, and some add a second one.
+        if flask_request.method in ('GET', 'HEAD'):  # Such as the state of a model.
+            headers.setdefault('Cache-Control', 'no-store')
         request = current_request.get()
         if request is None:
             return response
-        response.headers['X-Request-ID'] = request.id
+        headers['X-Request-ID'] = request.id
         is_whole = isinstance(response.response, list | tuple) or response.direct_passthrough
         if hasattr(response.response, '__aiter__') and not (request.in_event_loop and _has_chunks(response)):
             response.response = iterate_sync(response.response)  # type: ignore[arg-type]
