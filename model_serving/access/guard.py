@@ -64,6 +64,10 @@ class Guard:
                 _take(key, model, environ, now)
         count_key(key.name, 'admitted')
 
+    def needs_key(self, endpoint: str | None) -> bool:
+        """Whether requests for an endpoint do; None stands for what is not there."""
+        return self.keys is not None and self._access_of(endpoint, 'GET') not in self._free
+
     def _key(self, environ: dict[str, Any], now: float, access: str | None) -> Key:
         """The key of a request, or the line for those without one. Raises Unauthorized."""
         assert self.keys is not None  # noqa: S101
@@ -126,6 +130,12 @@ def _take(key: Key, model: str, environ: dict[str, Any], now: float) -> None:
         text = ' and '.join(map(str, key.limits))
         message = f'{model} takes {text} from {"this key" if key.digest else "an address without a key"}'
         raise LimitReached(f'{message}; try again in {seconds} s', seconds)
+
+
+def needs_key(app: Flask, endpoint: str | None = None) -> bool:
+    """Whether requests for an endpoint of an application need a key; without one: whether keys are on."""
+    guard = getattr(app, 'guard', None)
+    return isinstance(guard, Guard) and guard.needs_key(endpoint)
 
 
 def guard_of(app: Flask, settings: ServiceSettings) -> Callable[..., None] | None:
