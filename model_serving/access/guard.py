@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Flask
 
-from model_serving.access.keys import Key, KeyFile
-from model_serving.access.limits import Buckets, address_buckets, bucket_number, key_buckets
+from model_serving.access.keys import MAX_SEEN, Key, KeyFile, Keys
+from model_serving.access.limits import address_buckets, key_buckets
 from model_serving.errors import Forbidden, LimitReached, Unauthorized
 from model_serving.observability.metrics import count_key
 from model_serving.project import ROOT
@@ -35,30 +35,32 @@ class Guard:
         self._app = app
         self._free = {'health', *settings.public}
         self._origins = {origin.lower() for origin in settings.cors_origins}
-        self._access: dict[str | None, str | None] = {None: 'listing'}
+        self._known: dict[str | None, tuple[str | None, str, str]] = {None: ('listing', '', '')}
 
     def __call__(self, environ: dict[str, Any], endpoint: str | None) -> None:
         """Admit a request, once, or raise Unauthorized, Forbidden or LimitReached."""
         if ADMITTED in environ:
             return
         method = environ['REQUEST_METHOD']
-        if method not in SAFE and (origin := environ.get('HTTP_ORIGIN')) is not None:
-            self._check_origin(origin, environ)
+        if 'HTTP_ORIGIN' in environ and method not in SAFE:
+            self._check_origin(environ)
         environ[ADMITTED] = ''
         if self.keys is None:
             return
-        access = self._access_of(endpoint, method)
-        if access in self._free:
-            return
+        access, model, part = self._known.get(endpoint) or self._learn(endpoint)
+        if access in self._free or (method == 'OPTIONS' and not self._has_options(endpoint)):
+            return  # A preflight brings no key.
         now = time.monotonic()
-        key = self._key(environ, now, access)
+        keys = self.keys.keys(now)
+        key = None if 'HTTP_X_API_KEY' in environ else keys.seen.get(environ.get('HTTP_AUTHORIZATION'))
+        if key is None:
+            key = _find(keys, environ, access)
         environ[ADMITTED] = key.name
         request: CurrentRequest | None = environ.get(REQUEST_KEY)
         if request is not None:
             request.key = key.name
-        if access is None and endpoint is not None:
-            model, _, part = endpoint.partition('.')
-            if not key.may_call(model):
+        if access is None:
+            if key.models is not None and model not in key.models:
                 raise _refusal(key, model)
             if key.limits and (method == 'POST' or not part):
                 _take(key, model, environ, now)
@@ -66,39 +68,30 @@ class Guard:
 
     def needs_key(self, endpoint: str | None) -> bool:
         """Whether requests for an endpoint do; None stands for what is not there."""
-        return self.keys is not None and self._access_of(endpoint, 'GET') not in self._free
+        return (
+            self.keys is not None
+            and (self._known.get(endpoint) or self._learn(endpoint))[0] not in self._free
+        )
 
-    def _key(self, environ: dict[str, Any], now: float, access: str | None) -> Key:
-        """The key of a request, or the line for those without one. Raises Unauthorized."""
-        assert self.keys is not None  # noqa: S101
-        keys = self.keys.keys(now)
-        given = environ.get('HTTP_X_API_KEY')
-        if (header := environ.get('HTTP_AUTHORIZATION')) is not None:
-            scheme, _, token = header.partition(' ')
-            token = token.strip()
-            is_one = scheme.lower() == 'bearer' and given in (None, token)
-            given = token if is_one else ''
-        key = keys.anonymous if given is None else keys.find(given)
-        if key is None or (given is None and access in ('console', 'docs', 'metrics')):
-            count_key('none', 'unauthorized')
-            raise Unauthorized(NEEDED if given is None else WRONG)
-        return key
-
-    def _access_of(self, endpoint: str | None, method: str) -> str | None:
-        if method == 'OPTIONS' and not self._has_options(endpoint):
-            return 'health'  # A preflight, which brings no key.
-        if endpoint not in self._access:
-            view = self._app.view_functions.get(endpoint or '')
-            self._access[endpoint] = getattr(getattr(view, 'view_class', view), 'access', None)
-        return self._access[endpoint]
+    def _learn(self, endpoint: str | None) -> tuple[str | None, str, str]:
+        """What an endpoint is, the model that it is named after, and what it is of that."""
+        view = self._app.view_functions.get(endpoint or '')
+        model, _, part = (endpoint or '').partition('.')
+        known = self._known[endpoint] = (
+            getattr(getattr(view, 'view_class', view), 'access', None),
+            model,
+            part,
+        )
+        return known
 
     def _has_options(self, endpoint: str | None) -> bool:
         """Whether a view answers OPTIONS, which Flask does otherwise."""
         rules = self._app.url_map.iter_rules(endpoint) if endpoint else ()
         return any(not rule.provide_automatic_options for rule in rules)  # type: ignore[attr-defined]
 
-    def _check_origin(self, origin: str, environ: dict[str, Any]) -> None:
+    def _check_origin(self, environ: dict[str, Any]) -> None:
         """Refuse a request of another origin's page: a browser sends some without asking first."""
+        origin = environ['HTTP_ORIGIN']
         if '*' in self._origins or origin.lower() in self._origins:
             return
         # The scheme is not compared: a proxy may have ended TLS. A browser lets no page set the other header.
@@ -108,6 +101,23 @@ class Guard:
             raise Forbidden(
                 'Pages of this origin may not call; the setting cors_origins lists those that may'
             )
+
+
+def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
+    """The key of a request, or the line for those without one. Raises Unauthorized."""
+    header, given = environ.get('HTTP_AUTHORIZATION'), environ.get('HTTP_X_API_KEY')
+    is_seen = header is not None and given is None and len(keys.seen) < MAX_SEEN
+    if header is not None:
+        scheme, _, token = header.partition(' ')
+        token = token.strip()
+        given = token if scheme.lower() == 'bearer' and given in (None, token) else ''
+    key = keys.anonymous if given is None else keys.find(given)
+    if key is None or (given is None and access in ('console', 'docs', 'metrics')):
+        count_key('none', 'unauthorized')
+        raise Unauthorized(NEEDED if given is None else WRONG)
+    if is_seen:
+        keys.seen[header] = key
+    return key
 
 
 def _refusal(key: Key, model: str) -> Unauthorized | Forbidden:
@@ -121,10 +131,8 @@ def _refusal(key: Key, model: str) -> Unauthorized | Forbidden:
 
 def _take(key: Key, model: str, environ: dict[str, Any], now: float) -> None:
     """Count a request, for its address where it has no key. Raises LimitReached."""
-    buckets: Buckets = key_buckets if key.digest else address_buckets
-    who = key.name if key.digest else client_network(environ)
-    wanted = [(bucket_number(who, model, limit.count, limit.seconds), limit) for limit in key.limits]
-    if wait_s := buckets.take(wanted, now):
+    buckets, address = (key_buckets, '') if key.digest else (address_buckets, client_network(environ))
+    if wait_s := buckets.take(key.buckets_of(model, address), now):
         count_key(key.name, 'limited')
         seconds = math.ceil(wait_s)
         text = ' and '.join(map(str, key.limits))

@@ -12,13 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from model_serving.access.limits import Limit, parse_limit
+from model_serving.access.limits import Bucket, Limit, bucket_of, parse_limit
 from model_serving.settings import SettingError
 
 ANONYMOUS = 'anonymous'
 """The name of the line for those without a key, which has `-` in place of a hash."""
 CHECK_SECONDS = 1.0
 MAX_KEY_LENGTH = 512
+MAX_SEEN = 1024
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,63}')
 MODELS = re.compile(r'\*|-|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*', re.ASCII)
 FORM = 'write NAME SHA-256 MODELS LIMITS, as in: shop 9f86d0...0a08 IrisModel,DigitsModel 100/m'
@@ -27,23 +28,34 @@ State = tuple[int, ...] | None
 
 
 class Key(NamedTuple):
-    """The line of a key; `models` is None for every model."""
+    """The line of a key. `models` is None for every model; `buckets` are those in use, by model."""
 
     name: str
     digest: bytes
     models: frozenset[str] | None
     limits: tuple[Limit, ...]
+    buckets: dict[str, list[Bucket]]
 
-    def may_call(self, model: str) -> bool:
-        """Whether it is a key for this model."""
-        return self.models is None or model in self.models
+    def buckets_of(self, model: str, address: str) -> list[Bucket]:
+        """What a request takes a token of; `address` is that of a caller without a key, else empty."""
+        found = self.buckets.get(model)
+        if found is None:
+            found = [bucket_of(limit, self.name, model, address) for limit in self.limits]
+            if not address:
+                self.buckets[model] = found
+        return found
 
 
 class Keys(NamedTuple):
-    """The keys by their digests, and what those without a key may do; None: nothing."""
+    """The keys by their digests, and what those without a key may do; None: nothing.
+
+    `seen` has those that requests came with, by the header Authorization, so that none is hashed again. It
+    compares texts only if their hashes, salted in each process, are equal: time tells nothing of a key.
+    """
 
     by_digest: dict[bytes, Key]
     anonymous: Key | None
+    seen: dict[str | None, Key]
 
     def find(self, text: str) -> Key | None:
         """The key that `text` is, which a request came with; None if it is none."""
@@ -77,7 +89,7 @@ def read_keys(path: Path) -> Keys:
     if not keys:
         raise SettingError(f'{path}: there is no key in it; `python main.py key NAME` makes one')
     named = {key.digest: key for key in keys if key.digest}
-    return Keys(named, next((key for key in keys if not key.digest), None))
+    return Keys(named, next((key for key in keys if not key.digest), None), {})
 
 
 def _parse(name: str, digest: str, models: str, limits: str = '') -> Key:
@@ -95,6 +107,7 @@ def _parse(name: str, digest: str, models: str, limits: str = '') -> Key:
         b'' if digest == '-' else bytes.fromhex(digest),
         chosen,
         tuple(map(parse_limit, limits.split(','))) if limits else (),
+        {},
     )
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 if sys.platform != 'win32':
     import fcntl
@@ -30,7 +30,7 @@ _secret = secrets.token_bytes(16)  # Else who knows the hash could choose addres
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """`count` requests in `seconds`: as many at once, and then one every `interval_s`."""
+    """`count` requests in `seconds`: as many at once, and then one after each `seconds / count`."""
 
     count: int
     seconds: int
@@ -38,10 +38,13 @@ class Limit:
     def __str__(self) -> str:
         return f'{self.count}/{next(unit for unit, seconds in SECONDS.items() if seconds == self.seconds)}'
 
-    @property
-    def interval_s(self) -> float:
-        """The time in which a token comes back."""
-        return self.seconds / self.count
+
+class Bucket(NamedTuple):
+    """A limit for somebody: its number, and the times in which one token comes back, and all but one."""
+
+    number: int
+    interval_s: float
+    slack_s: float
 
 
 def parse_limit(text: str) -> Limit:
@@ -52,10 +55,12 @@ def parse_limit(text: str) -> Limit:
     return Limit(int(match[1]), SECONDS[match[2]])
 
 
-def bucket_number(*names: object) -> int:
-    """The number, of 64 bits and not 0, of the bucket with these names."""
-    text = '\x1f'.join(map(str, names)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=_secret).digest()) or 1
+def bucket_of(limit: Limit, *names: str) -> Bucket:
+    """The bucket of a limit for these names. Its number has 64 bits and is not 0."""
+    text = '\x1f'.join([str(limit), *names]).encode()
+    number = int.from_bytes(hashlib.blake2b(text, digest_size=8, key=_secret).digest()) or 1
+    interval_s = limit.seconds / limit.count
+    return Bucket(number, interval_s, limit.seconds - interval_s)
 
 
 class Buckets:
@@ -77,8 +82,8 @@ class Buckets:
         else:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
 
-    def take(self, wanted: Sequence[tuple[int, Limit]], now: float) -> float:
-        """Take a token of each bucket, given by its number. Returns 0, or the seconds until all have one.
+    def take(self, wanted: Sequence[Bucket], now: float) -> float:
+        """Take a token of each bucket. Returns 0, or the seconds until all have one.
 
         `now` is the time by time.monotonic, which is the same for all processes of a machine.
         """
@@ -91,25 +96,32 @@ class Buckets:
                 if sys.platform != 'win32':
                     fcntl.lockf(self._file, fcntl.LOCK_UN)
 
-    def _take(self, wanted: Sequence[tuple[int, Limit]], now: float) -> float:
-        places = [self._place(number, now) for number, _ in wanted]
-        full_at = [max(now, self._full_at[place]) for place in places]
-        pairs = list(zip(full_at, [limit for _, limit in wanted], strict=True))
-        if (wait := max(full - now - limit.seconds + limit.interval_s for full, limit in pairs)) > ROUNDING:
-            return wait
-        for place, (full, limit) in zip(places, pairs, strict=True):
-            self._full_at[place] = full + limit.interval_s
+    def _take(self, wanted: Sequence[Bucket], now: float) -> float:
+        wait_s, taken = 0.0, []
+        for number, interval_s, slack_s in wanted:
+            place = self._place(number, now)
+            full_at = max(now, self._full_at[place])
+            wait_s = max(wait_s, full_at - now - slack_s)
+            taken.append((place, full_at + interval_s))
+        if wait_s > ROUNDING:
+            return wait_s
+        for place, full_at in taken:
+            self._full_at[place] = full_at
         return 0.0
 
     def _place(self, number: int, now: float) -> int:
         """Where the time of a bucket is: behind its number."""
-        first = number % self._rows * 2 * WAYS
-        end = first + 2 * WAYS
-        numbers = self._numbers[first:end:2].tolist()
+        row = number % self._rows * 2 * WAYS
+        place = row + number // self._rows % WAYS * 2 + 1
+        if self._numbers[place - 1] == number:
+            return place
+        end = row + 2 * WAYS
+        numbers = self._numbers[row:end:2].tolist()
         if number in numbers:
-            return first + 2 * numbers.index(number) + 1
-        full_at = self._full_at[first + 1 : end : 2].tolist()
-        place = first + 2 * full_at.index(min(full_at)) + 1
+            return row + 2 * numbers.index(number) + 1
+        if self._full_at[place] > now:
+            full_at = self._full_at[row + 1 : end : 2].tolist()
+            place = row + 2 * full_at.index(min(full_at)) + 1
         self._numbers[place - 1], self._full_at[place] = number, now
         return place
 

@@ -127,13 +127,13 @@ def _find_cells(region: Region, model: str, status: int, reason: str | None) -> 
 def count_key(name: str, outcome: str) -> None:
     """Count a request of a key; further keys than there is room for, the file changing, are one: `other`."""
     region = shared_cells.region
-    cell = region.cache.get((KEY_REQUESTS, name, outcome))
+    cell = region.cache.get((outcome, name))
     if cell is None:
         prefix = KEY_REQUESTS.name + SEPARATOR
         known = [series for series, _ in region.items() if series.startswith(prefix)]
         is_new = SEPARATOR.join([KEY_REQUESTS.name, name, outcome]) not in known
         shown = 'other' if is_new and len(known) >= MAX_KEY_SERIES else name
-        cell = region.cache[KEY_REQUESTS, name, outcome] = KEY_REQUESTS.find(region, shown, outcome)
+        cell = region.cache[outcome, name] = KEY_REQUESTS.find(region, shown, outcome)
     with region.lock:
         region.cells[cell] += 1
 

@@ -29,8 +29,7 @@ def test_lines_are_read(tmp_path: Path) -> None:
     assert boss
     assert keys.anonymous
     assert (shop.name, shop.limits) == ('shop', (Limit(100, 60), Limit(5, 1)))
-    assert [shop.may_call(model) for model in ('IrisModel', 'DigitsModel', 'XXXModel')] == [True, True, False]
-    assert boss.may_call('XXXModel')
+    assert (shop.models, boss.models) == ({'IrisModel', 'DigitsModel'}, None)
     assert keys.anonymous.limits == (Limit(10, 86400),)
     assert keys.find('msk_other') is keys.find('') is keys.find('x' * 60_000) is keys.find('\xff€') is None
 

@@ -8,13 +8,18 @@ import time
 
 import pytest
 
-from model_serving.access.limits import WAYS, Buckets, Limit, bucket_number, parse_limit
+from model_serving.access.limits import WAYS, Bucket, Buckets, Limit, bucket_of, parse_limit
 from tests.service_process import ROOT
 
 FIVE = Limit(5, 10)
 
 
-def admitted(buckets: Buckets, now: float, *wanted: tuple[int, Limit]) -> int:
+def bucket(number: int, limit: Limit = FIVE) -> Bucket:
+    interval_s = limit.seconds / limit.count
+    return Bucket(number, interval_s, limit.seconds - interval_s)
+
+
+def admitted(buckets: Buckets, now: float, *wanted: Bucket) -> int:
     """How many of 100 requests at a time are admitted."""
     return sum(buckets.take(wanted, now) == 0 for _ in range(100))
 
@@ -36,55 +41,57 @@ def test_no_limit_is_refused(text: str) -> None:
 
 def test_as_many_as_the_limit_says_at_once_then_evenly() -> None:
     buckets = Buckets(WAYS)
-    assert admitted(buckets, 1000, (7, FIVE)) == 5
-    assert buckets.take([(7, FIVE)], 1000.5) == pytest.approx(1.5)
-    assert admitted(buckets, 1002, (7, FIVE)) == 1
-    assert admitted(buckets, 1002, (8, FIVE)) == 5
-    assert admitted(buckets, 1006, (7, FIVE)) == 2
-    assert admitted(buckets, 1100, (7, FIVE)) == 5
+    assert admitted(buckets, 1000, bucket(7)) == 5
+    assert buckets.take([bucket(7)], 1000.5) == pytest.approx(1.5)
+    assert admitted(buckets, 1002, bucket(7)) == 1
+    assert admitted(buckets, 1002, bucket(8)) == 5
+    assert admitted(buckets, 1006, bucket(7)) == 2
+    assert admitted(buckets, 1100, bucket(7)) == 5
 
 
 def test_wait_is_exactly_until_the_next_is_admitted() -> None:
     buckets, now = Buckets(WAYS), 12345.678
     limit = Limit(7, 60)
-    admitted(buckets, now, (7, limit))
+    admitted(buckets, now, bucket(7, limit))
     for _ in range(1000):
-        wait = buckets.take([(7, limit)], now)
-        assert 0 < wait <= limit.interval_s + 1e-6
-        assert buckets.take([(7, limit)], now + wait - 0.001) > 0
+        wait = buckets.take([bucket(7, limit)], now)
+        assert 0 < wait <= limit.seconds / limit.count + 1e-6
+        assert buckets.take([bucket(7, limit)], now + wait - 0.001) > 0
         now += wait
-        assert buckets.take([(7, limit)], now) == 0
+        assert buckets.take([bucket(7, limit)], now) == 0
 
 
 def test_all_limits_hold_and_a_refusal_takes_nothing() -> None:
-    buckets, hourly = Buckets(64 * WAYS), (9, Limit(7, 3600))
-    assert admitted(buckets, 1000, (8, FIVE), hourly) == 5
-    assert admitted(buckets, 1010, (8, FIVE), hourly) == 2
-    assert buckets.take([(8, FIVE), hourly], 1010) == pytest.approx(3600 / 7 - 10)
-    assert admitted(buckets, 1010, (8, FIVE)) == 3
+    buckets, hourly = Buckets(64 * WAYS), bucket(9, Limit(7, 3600))
+    assert admitted(buckets, 1000, bucket(8), hourly) == 5
+    assert admitted(buckets, 1010, bucket(8), hourly) == 2
+    assert buckets.take([bucket(8), hourly], 1010) == pytest.approx(3600 / 7 - 10)
+    assert admitted(buckets, 1010, bucket(8)) == 3
 
 
 def test_buckets_that_begin_together_in_one_row_are_kept_apart() -> None:
-    assert admitted(Buckets(WAYS), 1000, (1, FIVE), (2, FIVE)) == 5
+    assert admitted(Buckets(WAYS), 1000, bucket(1), bucket(2)) == 5
 
 
 def test_memory_is_bounded_and_the_bucket_that_is_full_first_makes_room() -> None:
     buckets, first, last = Buckets(WAYS), Limit(5, 10), Limit(5, 10 * WAYS)
     for number in range(1, WAYS + 1):
-        assert admitted(buckets, 1000, (number, Limit(5, 10 * number))) == 5
-    assert admitted(buckets, 1000, (99, FIVE)) == 5
-    assert admitted(buckets, 1000, (WAYS, last)) == 0
-    assert admitted(buckets, 1000, (1, first)) == 5
+        assert admitted(buckets, 1000, bucket(number, Limit(5, 10 * number))) == 5
+    assert admitted(buckets, 1000, bucket(99)) == 5
+    assert admitted(buckets, 1000, bucket(WAYS, last)) == 0
+    assert admitted(buckets, 1000, bucket(1, first)) == 5
 
 
 def test_names_make_numbers() -> None:
-    assert bucket_number('shop', 'A', 5, 1) == bucket_number('shop', 'A', 5, 1) > 0
-    assert len({bucket_number('shop', 'A', n, 1) for n in range(1000)}) == 1000
+    five = Limit(5, 60)
+    assert bucket_of(five, 'shop', 'A') == bucket_of(five, 'shop', 'A')
+    assert bucket_of(five, 'shop', 'A').number != bucket_of(Limit(5, 1), 'shop', 'A').number
+    assert len({bucket_of(five, 'shop', str(n)).number for n in range(1000)}) == 1000
 
 
 HOLDER = """
 import fcntl, os, sys, time
-from model_serving.access.limits import Buckets, Limit, WAYS
+from model_serving.access.limits import Bucket, Buckets, WAYS
 buckets = Buckets(WAYS)
 child = os.fork()
 if not child:
@@ -92,7 +99,7 @@ if not child:
     print(os.getpid(), flush=True)
     time.sleep(600)
 sys.stdin.readline()
-print(buckets.take([(1, Limit(1, 60))], 1000.0), flush=True)
+print(buckets.take([Bucket(1, 60, 0)], 1000.0), flush=True)
 """
 
 
