@@ -18,6 +18,8 @@ from model_serving.settings import ServiceSettings
 
 ADMITTED = 'model_serving.admitted'
 """Where the WSGI environment of an admitted request keeps the name of its key; '' where it needed none."""
+ENDPOINT = 'model_serving.endpoint'
+"""Where it keeps for what it was admitted: Flask may find another endpoint than the engine has."""
 SAFE = 'GET', 'HEAD', 'OPTIONS'
 NEEDED = 'A key is needed: send the header Authorization: Bearer <key>'
 WRONG = 'The key is not valid; ask whoever runs the service for one'
@@ -39,12 +41,12 @@ class Guard:
 
     def __call__(self, environ: dict[str, Any], endpoint: str | None) -> None:
         """Admit a request, once, or raise Unauthorized, Forbidden or LimitReached."""
-        if ADMITTED in environ:
+        if ADMITTED in environ and environ[ENDPOINT] == endpoint:
             return
         method = environ['REQUEST_METHOD']
         if 'HTTP_ORIGIN' in environ and method not in SAFE:
             self._check_origin(environ)
-        environ[ADMITTED] = ''
+        environ[ADMITTED], environ[ENDPOINT] = '', endpoint
         if self.keys is None:
             return
         access, model, part = self._known.get(endpoint) or self._learn(endpoint)

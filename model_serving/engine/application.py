@@ -162,7 +162,7 @@ class ServiceApplication(Application):
     def _match(self, method: str, path: str) -> str | None:
         """The endpoint that Flask finds; None where it finds none."""
         try:
-            endpoint: str = self._adapter.match(path, method)[0]
+            endpoint: str = self._adapter.match(path.encode('latin-1').decode(errors='replace'), method)[0]
         except HTTPException:
             return None
         return endpoint

@@ -208,6 +208,13 @@ def test_stranger_reaches_neither_hook_nor_model(key_file: Path) -> None:
     assert seen == []
 
 
+def test_admission_holds_for_one_endpoint_alone(client: FlaskClient) -> None:
+    admitted = {'model_serving.admitted': 'shop', 'model_serving.endpoint': None}
+    assert client.get('/own', environ_overrides=admitted).status_code == 401
+    admitted['model_serving.endpoint'] = 'own'  # As if the engine had.
+    assert client.get('/own', environ_overrides=admitted).status_code == 200
+
+
 # Origins
 
 OWN, OTHER = 'https://shop.example.com', 'https://evil.example.com'

@@ -48,6 +48,20 @@ def test_keys_hold(service: Service) -> None:
     assert call(service, '/v1/XXXModel', '', b'', 'OPTIONS').status == 200
 
 
+def test_path_is_that_which_flask_finds(service: Service) -> None:
+    paths = (
+        '/v1/N%61p',
+        '/environ/%C3%BC',
+        '/environ/x%2Fy',
+        '//v1/Nap',
+        '/v1/Nap/',
+        '/v1/Nap?x',
+        'http://x/v1/Nap',
+    )
+    found = {path: call(service, path, SHOP, nap_body('', 0)).status for path in paths}
+    assert found == dict(zip(paths, [200, 403, 403, 200, 404, 200, 200], strict=True))
+
+
 def test_body_of_a_stranger_is_not_parsed(service: Service) -> None:
     answer = call(service, '/v1/XXXModel', '', b'not JSON')
     assert (answer.status, answer.headers['www-authenticate']) == (401, 'Bearer realm="model-serving"')
