@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from model_serving.access.keys import MAX_SEEN, Key, KeyFile, Keys
+from model_serving.access.keys import MAX_KEY_LENGTH, MAX_SEEN, Key, KeyFile, Keys
 from model_serving.access.limits import address_buckets, key_buckets
 from model_serving.errors import Forbidden, LimitReached, Unauthorized
 from model_serving.observability.metrics import count_key
@@ -37,7 +37,7 @@ class Guard:
         self._app = app
         self._free = {'health', *settings.public}
         self._origins = {origin.lower() for origin in settings.cors_origins}
-        self._known: dict[str | None, tuple[str | None, str, str]] = {None: ('listing', '', '')}
+        self._known: dict[str | None, tuple[str | None, str, str]] = {}
 
     def __call__(self, environ: dict[str, Any], endpoint: str | None) -> None:
         """Admit a request, once, or raise Unauthorized, Forbidden or LimitReached."""
@@ -70,20 +70,14 @@ class Guard:
 
     def needs_key(self, endpoint: str | None) -> bool:
         """Whether requests for an endpoint do; None stands for what is not there."""
-        return (
-            self.keys is not None
-            and (self._known.get(endpoint) or self._learn(endpoint))[0] not in self._free
-        )
+        return self.keys is not None and self._learn(endpoint)[0] not in self._free
 
     def _learn(self, endpoint: str | None) -> tuple[str | None, str, str]:
         """What an endpoint is, the model that it is named after, and what it is of that."""
         view = self._app.view_functions.get(endpoint or '')
         model, _, part = (endpoint or '').partition('.')
-        known = self._known[endpoint] = (
-            getattr(getattr(view, 'view_class', view), 'access', None),
-            model,
-            part,
-        )
+        access = 'listing' if endpoint is None else getattr(getattr(view, 'view_class', view), 'access', None)
+        known = self._known[endpoint] = access, model, part
         return known
 
     def _has_options(self, endpoint: str | None) -> bool:
@@ -108,7 +102,7 @@ class Guard:
 def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
     """The key of a request, or the line for those without one. Raises Unauthorized."""
     header, given = environ.get('HTTP_AUTHORIZATION'), environ.get('HTTP_X_API_KEY')
-    is_seen = header is not None and given is None and len(keys.seen) < MAX_SEEN
+    may_be_seen = given is None and len(keys.seen) < MAX_SEEN
     if header is not None:
         scheme, _, token = header.partition(' ')
         token = token.strip()
@@ -117,7 +111,7 @@ def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
     if key is None or (given is None and access in ('console', 'docs', 'metrics')):
         count_key('none', 'unauthorized')
         raise Unauthorized(NEEDED if given is None else WRONG)
-    if is_seen:
+    if header is not None and may_be_seen and len(header) < 2 * MAX_KEY_LENGTH:
         keys.seen[header] = key
     return key
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import request
@@ -112,6 +112,18 @@ HEADERS = {
 @pytest.mark.parametrize(('headers', 'expected'), HEADERS.values(), ids=HEADERS)
 def test_headers(client: FlaskClient, headers: dict[str, str], expected: int) -> None:
     assert status(client, '/v1/models/EchoModel', **headers) == expected
+
+
+def test_headers_that_are_remembered_take_bounded_memory(client: FlaskClient) -> None:
+    for number in range(1200):
+        assert status(client, '/v2', Authorization=f'Bearer {" " * number}{SHOP}') == 200
+    guard = cast(Any, client.application).guard
+    seen = guard.keys.keys(0).seen
+    assert 0 < len(seen) <= 1024
+    assert max(map(len, seen)) < 1024
+    assert (
+        client.get('/v2', headers={'Authorization': f'Bearer {SHOP}', 'X-API-Key': BOSS}).status_code == 401
+    )
 
 
 @pytest.mark.parametrize('path', [*POSTS, '/v2/none', '/none'])
