@@ -15,7 +15,11 @@ from tests.service_process import running_service
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp('keyed')
     keys = write(folder / 'keys.conf', line('shop', SHOP))
-    settings = {'MODEL_SERVING_KEYS': str(keys), 'MODEL_SERVING_MODELS': 'XXXModel'}
+    settings = {
+        'MODEL_SERVING_KEYS': str(keys),
+        'MODEL_SERVING_MODELS': 'XXXModel',
+        'MODEL_SERVING_CORS_ORIGINS': 'https://shop.example.com',  # Its own pages call all the same.
+    }
     with running_service(folder / 'log', **settings) as url:
         yield url
 
