@@ -48,7 +48,7 @@ def head_of(url: str, request: str) -> str:
     with socket.create_connection((place.hostname, place.port), timeout=30) as client:
         client.sendall(f'{request}Connection: close\r\n\r\n'.encode() + HELLO * ('POST' in request))
         with client.makefile('rb') as file:
-            return b''.join(iter(file.readline, b'\r\n')).decode('latin-1')
+            return file.read().partition(b'\r\n\r\n')[0].decode('latin-1') + '\r\n'
 
 
 def values(head: str, name: str) -> list[str]:
