@@ -10,7 +10,7 @@ from flask import Flask
 from model_serving.access.keys import MAX_KEY_LENGTH, MAX_SEEN, Key, KeyFile, Keys
 from model_serving.access.limits import address_buckets, key_buckets
 from model_serving.errors import Forbidden, LimitReached, Unauthorized
-from model_serving.observability.metrics import count_key
+from model_serving.observability.metrics import count_refused_key
 from model_serving.project import ROOT
 from model_serving.requests.client_address import client_network
 from model_serving.requests.current import REQUEST_KEY, CurrentRequest
@@ -66,7 +66,6 @@ class Guard:
                 raise _refusal(key, model)
             if key.limits and (method == 'POST' or not part):
                 _take(key, model, environ, now)
-        count_key(key.name, 'admitted')
 
     def needs_key(self, endpoint: str | None) -> bool:
         """Whether requests for an endpoint do; None stands for what is not there."""
@@ -109,7 +108,7 @@ def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
         given = token if scheme.lower() == 'bearer' and given in (None, token) else ''
     key = keys.anonymous if given is None else keys.find(given)
     if key is None or (given is None and access in ('console', 'docs', 'metrics')):
-        count_key('none', 'unauthorized')
+        count_refused_key()
         raise Unauthorized(NEEDED if given is None else WRONG)
     if header is not None and may_be_seen and len(header) < 2 * MAX_KEY_LENGTH:
         keys.seen[header] = key
@@ -119,9 +118,8 @@ def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
 def _refusal(key: Key, model: str) -> Unauthorized | Forbidden:
     """Why a key, or a caller without one, may not call a model."""
     if not key.digest:
-        count_key('none', 'unauthorized')
+        count_refused_key()
         return Unauthorized(NEEDED)
-    count_key(key.name, 'forbidden')
     return Forbidden(f'This key is not for {model}; ask whoever runs the service for one that is')
 
 
@@ -129,7 +127,6 @@ def _take(key: Key, model: str, environ: dict[str, Any], now: float) -> None:
     """Count a request, for its address where it has no key. Raises LimitReached."""
     buckets, address = (key_buckets, '') if key.digest else (address_buckets, client_network(environ))
     if wait_s := buckets.take(key.buckets_of(model, address), now):
-        count_key(key.name, 'limited')
         seconds = math.ceil(wait_s)
         text = ' and '.join(map(str, key.limits))
         message = f'{model} takes {text} from {"this key" if key.digest else "an address without a key"}'

@@ -55,7 +55,7 @@ class Application:
         return Target(NO_ENDPOINT, self.answer)
 
     def refusal(self, environ: dict[str, Any]) -> ServingError | None:
-        """Why a request is refused by its head alone, if it is; to be asked once, where there `has_guard`."""
+        """Why a request is refused by its head alone, if it is; to be asked where this `has_guard`."""
         return None
 
     def begin(self, request: CurrentRequest, queue: str) -> None:
@@ -121,9 +121,8 @@ class ServiceApplication(Application):
         if app.guard is None or self.wsgi is not app or 'wsgi_app' in vars(app):
             return None
         way = environ['REQUEST_METHOD'], environ['PATH_INFO']
-        endpoint = self._known_ways[way] if way in self._known_ways else self._match(*way)
         try:
-            app.guard(environ, endpoint)
+            app.guard(environ, self._known_ways.get(way) or self._match(*way))
         except ServingError as error:
             return error
         return None

@@ -186,7 +186,7 @@ class HTTPConnection(asyncio.BufferedProtocol):
     def _refuse_early(self, request: IncomingRequest) -> bool:
         """Refuse a request before its body has come, if that may be large and the guard is against it."""
         may_be_large = (request.declared or 0) > FREE_BYTES or request.is_chunked or request.expects_continue
-        refusal = self.server.judge(request) if may_be_large else None
+        refusal = self.server.application.refusal(request.environ) if may_be_large else None
         if refusal is not None:
             self._refuse(refusal)
         return refusal is not None

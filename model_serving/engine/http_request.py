@@ -41,10 +41,7 @@ class RefusedRequest(ServingError):
 
 
 class IncomingRequest:
-    """One request as far as it has been received, and its WSGI environment.
-
-    `is_judged`: the guard has seen its head; `refusal` is why it refuses the request.
-    """
+    """One request as far as it has been received, and its WSGI environment."""
 
     def __init__(self, base: dict[str, Any]) -> None:
         self.environ = base.copy()
@@ -54,8 +51,6 @@ class IncomingRequest:
         self.expects_continue = False
         self.has_head = False
         self.keep_alive = True
-        self.refusal: ServingError | None = None
-        self.is_judged = False
         self._target = b''
         self._pieces: list[bytes | bytearray] = []
         self._head_bytes = 0

@@ -74,8 +74,9 @@ class Server:
 
     def serve(self, connection: Connection, incoming: IncomingRequest) -> None:
         """Have a request answered."""
-        refusal = self.judge(incoming) if self.application.has_guard else None
-        name, answer, is_quick = self.application.target(incoming.environ)
+        application, environ = self.application, incoming.environ
+        refusal = application.refusal(environ) if application.has_guard else None
+        name, answer, is_quick = application.target(environ)
         call = self._begin(connection, incoming, name, answer)
         self.served += 1
         if refusal is not None:
@@ -92,13 +93,6 @@ class Server:
             self._finish(call, error)
             return
         self.scheduler.start(call.queue)
-
-    def judge(self, incoming: IncomingRequest) -> ServingError | None:
-        """Why a request is refused whose head has arrived, if it is."""
-        if not incoming.is_judged:
-            incoming.is_judged = True
-            incoming.refusal = self.application.refusal(incoming.environ)
-        return incoming.refusal
 
     def refuse(self, connection: Connection, refused: ServingError, environ: dict[str, Any]) -> None:
         """Answer what is not passed to the application."""

@@ -171,9 +171,12 @@ def test_openmetrics_is_spoken_where_it_is_asked_for() -> None:
 
 
 def test_names_of_keys_take_bounded_memory() -> None:
-    for number in range(2 * metrics_utils.MAX_KEY_SERIES):
-        metrics_utils.count_key(f'key{number}', 'admitted')
-    metrics_utils.count_key('key0', 'admitted')
+    names = [f'key{number}' for number in range(2 * metrics_utils.MAX_KEY_SERIES)]
+    for name in [*names, 'key0']:
+        request = CurrentRequest({})
+        request.key = name
+        request.finish(200)
+        metrics_utils.record_request(request)
     text = exposition('')[0].decode()
     assert text.count('model_serving_key_requests_total{') == metrics_utils.MAX_KEY_SERIES + 1
     assert 'model_serving_key_requests_total{key="key0",outcome="admitted"} 2.0' in text
