@@ -3,11 +3,12 @@
 Usage:
   main.py [-a <host> | --host=<host>] [-p <port> | --port=<port>] [-d | --debug] [--models=<names>]
   main.py new <Model>
+  main.py key <name>
   main.py -h | --help
   main.py -v | --version
 
 Options:
-  -a <host>, --host=<host>  Address to listen on: 0.0.0.0 unless given, 127.0.0.1 with --debug.
+  -a <host>, --host=<host>  Address to listen on: 127.0.0.1 unless given; 0.0.0.0 for all of them.
   -p <port>, --port=<port>  Port to listen on: 9999 unless given.
   -d, --debug               Reload on changes of the code; show a crash in the browser on this machine;
                             hold answers against the response schemas.
@@ -15,8 +16,9 @@ Options:
   -h, --help                Show this text.
   -v, --version             Show the version.
 
-`main.py new SentimentModel` writes the files of a new model and mounts it. Without `new`, this is
-Flask's own server, for one's own machine; bin/start.sh runs the service under gunicorn.
+`main.py new SentimentModel` writes the files of a new model and mounts it. `main.py key shop` makes a key for
+a caller. Without either, this is Flask's own server, for one's own machine; bin/start.sh runs the service
+under gunicorn.
 """
 
 from docopt import docopt

@@ -8,9 +8,12 @@ const TIMEOUT_MS = 10000;
  * Returns jQuery's request, which can be aborted.
  */
 function callModel(path, body, timeout = TIMEOUT_MS) {
+  // The field of the console, where keys are on; a key is kept nowhere else.
+  const key = $('#service-key').val()?.trim();
   return $.ajax({
     method: 'POST',
     url: path,
+    headers: key ? {Authorization: `Bearer ${key}`} : {},
     contentType: 'application/json',
     data: JSON.stringify(body),
     // Explicit, so that jQuery never takes an answer for a script and runs it.

@@ -1,8 +1,19 @@
 """Where a server can listen. Free of Flask, as scripts and gunicorn's configuration use it as well."""
 
+import os
 import socket
 
 LARGEST = 65535
+LOOPBACK = '127.0.0.1'
+ANYWHERE = '0.0.0.0'
+PLATFORMS = 'GAE_ENV', 'K_SERVICE', 'KUBERNETES_SERVICE_HOST'
+"""Variables that App Engine, Cloud Run and Kubernetes set in their containers."""
+
+
+def chosen_host() -> str:
+    """The variable HOST; without it this machine or, in a container of a platform, all addresses."""
+    is_contained = any(name in os.environ for name in PLATFORMS)
+    return os.environ.get('HOST') or (ANYWHERE if is_contained else LOOPBACK)
 
 
 def whole_number(text: str) -> int | None:

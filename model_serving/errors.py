@@ -17,11 +17,12 @@ class ServingError(Exception):
     """An error with a status and a message for the client; `details` are added to the JSON body.
 
     `retry_after_s` is sent as the header Retry-After: the seconds after which to try again. `reason` is a
-    label for the metrics; None means that of the status.
+    label for the metrics; None means that of the status. `headers` are further ones of the answer.
     """
 
     status: ClassVar[int] = 500
     reason: ClassVar[str | None] = None
+    headers: ClassVar[tuple[tuple[str, str], ...]] = ()
     retry_after_s: int | None = None
     message: str = 'Internal Server Error'
 
@@ -37,6 +38,32 @@ class InvalidInput(ServingError):
 
     status = 400
     message = 'The request is not valid'
+
+
+class Unauthorized(ServingError):
+    """The request has no valid key: 401."""
+
+    status = 401
+    reason = 'unauthorized'
+    headers = (('WWW-Authenticate', 'Bearer realm="model-serving"'),)
+    message = 'A key is needed'
+
+
+class Forbidden(ServingError):
+    """The request may not do this: 403."""
+
+    status = 403
+    reason = 'forbidden'
+    message = 'This is not allowed'
+
+
+class LimitReached(ServingError):
+    """More requests have come than may within a time: 429."""
+
+    status = 429
+    reason = 'limited'
+    retry_after_s = 1
+    message = 'The limit is reached'
 
 
 class UnsupportedMediaType(ServingError):

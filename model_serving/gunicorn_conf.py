@@ -12,7 +12,8 @@ import time
 from functools import partial
 from typing import Any
 
-from model_serving.addresses import whole_number
+import model_serving.access.limits  # noqa: F401 - it makes the memory in which all workers count.
+from model_serving.addresses import chosen_host, whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
 from model_serving.master.standing import BOOTING
@@ -155,7 +156,7 @@ def on_exit(server: Any) -> None:
         end_processes(END_SECONDS)
 
 
-_host, _port = os.environ.get('HOST') or '0.0.0.0', number('PORT', 9999)
+_host, _port = chosen_host(), number('PORT', 9999)
 wsgi_app = 'main:app'
 chdir = str(ROOT)
 bind = f'[{_host}]:{_port}' if ':' in _host else f'{_host}:{_port}'

@@ -40,6 +40,13 @@ def origin(text: str) -> str:
     raise ValueError(f'{text!r} is not an origin such as https://example.com, nor *')
 
 
+def part(text: str) -> str:
+    """`text`, if it is a part of the service that may be public; else raises ValueError."""
+    if text in ('console', 'docs', 'metrics'):
+        return text
+    raise ValueError(f'{text!r} is not one of console, docs, metrics')
+
+
 @dataclasses.dataclass(frozen=True)
 class ServiceSettings:
     """The settings of the service itself: `conf/model_serving.conf`, or `MODEL_SERVING_<NAME>`."""
@@ -70,6 +77,12 @@ class ServiceSettings:
 
     access_log_health: bool = False
     """Whether requests for the service's health get one, too."""
+
+    keys: str = ''
+    """The file of the keys that callers need, such as conf/keys.conf; empty: everybody may call."""
+
+    public: tuple[str, ...] = setting(('console', 'docs'), each=part)
+    """What needs no key, of console, docs and metrics, comma-separated; health never needs one."""
 
     require_all_models: bool = False
     """Whether a model that fails to load, or on its own example, stops the start; else the others serve."""

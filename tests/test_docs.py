@@ -132,7 +132,8 @@ def test_settings_table_is_complete() -> None:
 
 
 def test_environment_of_the_start_is_complete() -> None:
-    read = re.findall(r"(?:number|one_of|environ\.get)\('([A-Z]+)'", GUNICORN)
+    addresses = (ROOT / 'model_serving' / 'addresses.py').read_text()
+    read = re.findall(r"(?:number|one_of|environ\.get)\('([A-Z]+)'", addresses + GUNICORN)
 
     assert re.findall(r'^\| `([A-Z]+)` \|', SETTINGS, re.MULTILINE) == read
 

@@ -102,8 +102,8 @@ def test_unknown_option_shows_the_usage() -> None:
 
 
 SERVED = {
-    'plain': (['-a', '127.0.0.1'], [], ['debugger', 'Debugging']),
-    'debug': (['--debug'], ['listening on 127.0.0.1 only'], ['without the interactive']),
+    'plain': ([], ['Serving at'], ['debugger', 'Debugging']),
+    'debug': (['--debug'], ['Serving at'], ['without the interactive']),
     'debug_public': (['-d', '--host=0.0.0.0'], ['without the interactive debugger: 0.0.0.0'], ['PIN']),
 }
 

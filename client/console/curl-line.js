@@ -4,7 +4,8 @@ const MOST_IN_A_LINE = 100000; // Characters; Linux allows at most 128 KiB per a
 
 /** A command for the shell that posts `body`, a JSON text, to `url`. */
 export function curlLine(url, body) {
-  const call = `curl ${quote(url)} -H 'Content-Type: application/json'`;
+  const key = $('#service-key').length > 0 ? ' -H "Authorization: Bearer $KEY"' : ''; // Not the key itself.
+  const call = `curl ${quote(url)}${key} -H 'Content-Type: application/json'`;
   if (new TextEncoder().encode(body).length <= MOST_IN_A_LINE) {
     return `${call} -d ${quote(body)}`;
   }

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from model_serving.addresses import ANYWHERE, LOOPBACK, chosen_host
 from model_serving.project import ROOT
 
 CONFIG = ROOT / 'conf' / 'gunicorn.conf.py'
@@ -14,8 +15,6 @@ FOLDER = ROOT / 'tmp'
 PID_FILE = FOLDER / 'model-serving.pid'
 STATE_FILE = FOLDER / 'model-serving.json'
 LOG_FILE = FOLDER / 'model-serving.log'
-
-ANYWHERE = '0.0.0.0'
 
 STOP_SECONDS = 40
 """gunicorn gives requests in flight 30 of them."""
@@ -82,11 +81,11 @@ def noted_state() -> dict[str, Any]:
 def expected_address() -> str:
     """The URL at which the service was started last or, if it never was, at which it will be."""
     noted: str | None = noted_state().get('url')
-    return noted or url_of(os.environ.get('HOST') or ANYWHERE, os.environ.get('PORT') or '9999')
+    return noted or url_of(chosen_host(), os.environ.get('PORT') or '9999')
 
 
 def url_of(host: str, port: str) -> str:
     """The URL of a service that listens there, for a client on this machine."""
     if host in (ANYWHERE, '::'):
-        return f'http://127.0.0.1:{port}'
+        return f'http://{LOOPBACK}:{port}'
     return f'http://[{host}]:{port}' if ':' in host else f'http://{host}:{port}'

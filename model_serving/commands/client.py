@@ -30,7 +30,7 @@ def model_states(url: str) -> list[dict[str, Any]]:
 
 def example(url: str, names: list[str]) -> str:
     """A line that calls the first of these models that has an example."""
-    for model in json.loads(get(url, '/'))['models']:
+    for model in json.loads(get(url, '/')).get('models', []):  # None where it takes a key.
         for body in model['schema'].get('examples', [])[:1] if model['name'] in names else []:
             data = shlex.quote(json.dumps(body))
             place = url if not url.startswith(UNIX) else f'--unix-socket {_path(url)} http://localhost'

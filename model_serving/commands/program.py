@@ -3,6 +3,7 @@
 Usage:
   model-serving init <folder>
   model-serving new <Model>
+  model-serving key <name>
   model-serving start
   model-serving reload
   model-serving stop
@@ -10,9 +11,9 @@ Usage:
   model-serving -v | --version
 
 init writes a project of your own into a new or empty folder. The other commands are given in such a folder:
-new writes the files of a model and mounts it, start runs the service in the background under gunicorn, reload
-has it take new code, models and settings without losing a request, stop stops it once requests in flight have
-finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and
+new writes the files of a model and mounts it, key makes a key for a caller, start runs the service in the
+background under gunicorn, reload has it take new code, models and settings without losing a request, stop
+stops it once requests in flight have finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and
 MODEL_SERVING_* from the environment.
 """
 
@@ -42,6 +43,10 @@ def _run(arguments: dict[str, Any]) -> None:
         from model_serving.commands.scaffold import scaffold
 
         scaffold(arguments['<Model>'])
+    elif arguments['key']:
+        from model_serving.commands.key import make_key
+
+        make_key(arguments['<name>'])
     elif arguments['start']:
         from model_serving.commands.start import start
 

@@ -1,4 +1,4 @@
-"""What `python main.py` does: serve, or write a new model."""
+"""What `python main.py` does: serve, write a new model, or make a key."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,11 @@ def run(models: Sequence[Mount], arguments: dict[str, Any]) -> None:
         from model_serving.commands.scaffold import scaffold
 
         scaffold(arguments['<Model>'])
+        return
+    if arguments['key']:
+        from model_serving.commands.key import make_key
+
+        make_key(arguments['<name>'])
         return
     from model_serving.commands.serve import serve
     from model_serving.settings import names

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
-from model_serving.addresses import whole_number, why_not_free
+from model_serving.addresses import ANYWHERE, LOOPBACK, whole_number, why_not_free
 from model_serving.errors import ModelNotReady
 from model_serving.observability.access_log import configure_logging
 from model_serving.schemas.compiled import BadSchema
@@ -25,7 +25,7 @@ def serve(create: Callable[[], Flask], host: str | None, port: str | None, debug
 
     Exits with one line and status 1 when the port is no port or taken, or the app cannot be made.
     """
-    address = host or ('127.0.0.1' if debug else '0.0.0.0')
+    address = host or LOOPBACK
     number = _port(port or '9999')
     if not _in_reloaded_process() and (reason := why_not_free(address, number)):
         sys.exit(
@@ -38,7 +38,7 @@ def serve(create: Callable[[], Flask], host: str | None, port: str | None, debug
     debugger = debug and _is_loopback(address)
     if debug and not debugger:
         app.config['PROPAGATE_EXCEPTIONS'] = False
-    _announce(address, number, debug, debugger, chosen=host is not None)
+    _announce(address, number, debug, debugger)
     app.debug = debug
     run_simple(
         address,
@@ -75,11 +75,9 @@ def _is_loopback(host: str) -> bool:
         return host == 'localhost'
 
 
-def _announce(host: str, port: int, debug: bool, debugger: bool, chosen: bool) -> None:
+def _announce(host: str, port: int, debug: bool, debugger: bool) -> None:
     if _in_reloaded_process():
         return
-    if debug and not chosen:
-        print('Debugging: listening on 127.0.0.1 only, because the debugger runs any code it is sent.')
     if debug and not debugger:
         print(f'Debugging without the interactive debugger: {host} can be reached from other machines.')
-    print(f'Serving at http://{"127.0.0.1" if host == "0.0.0.0" else host}:{port}/', flush=True)
+    print(f'Serving at http://{LOOPBACK if host == ANYWHERE else host}:{port}/', flush=True)

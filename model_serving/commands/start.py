@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from model_serving.addresses import whole_number, why_not_free
+from model_serving.addresses import LOOPBACK, chosen_host, whole_number, why_not_free
 from model_serving.commands.background import (
-    ANYWHERE,
     CONFIG,
     FOLDER,
     LOG_FILE,
@@ -46,7 +45,7 @@ def start() -> None:
         if pid := running_pid():
             _report_running(pid)
             return
-        host, port = os.environ.get('HOST') or ANYWHERE, os.environ.get('PORT') or '9999'
+        host, port = chosen_host(), os.environ.get('PORT') or '9999'
         _check(host, port)
         log = Log()
         process = _spawn(host, port)
@@ -59,6 +58,8 @@ def start() -> None:
                     print(f'{state["name"]} {state["reason"]}; see the log', file=sys.stderr)
             ready = [state['name'] for state in states if state['state'] == 'ready']
             print(f'Serving at {url}/ (pid {process.pid}, log in {LOG_FILE})')
+            if host == LOOPBACK:
+                print('Only this machine can call; for all: HOST=0.0.0.0 bin/start.sh')
             print(example(url, ready) + 'Stop: bin/stop.sh', flush=True)
 
 

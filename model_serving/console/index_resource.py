@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from flask import Response, current_app, make_response, render_template, request
 from flask_restful import Resource
 
+from model_serving.access.guard import needs_key
 from model_serving.catalogue import MountedModel, json_object, mounted_models
 from model_serving.version import __version__
 
@@ -23,6 +24,7 @@ CONSOLE_HEADERS = {
 class IndexResource(Resource):
     """Lists the mounted models."""
 
+    access = 'console'
     answers: ClassVar[dict[str, Any]] = {
         **json_object(
             name={'type': 'string'},
@@ -62,14 +64,16 @@ def _describe(model: MountedModel) -> dict[str, Any]:
 
 
 def _page(models: list[MountedModel]) -> Response:
-    curls = {model.name: _curl(model) for model in models}
-    page = render_template('index.html', models=models, curls=curls, version=__version__)
+    has_keys = needs_key(current_app)
+    curls = {model.name: _curl(model, has_keys) for model in models}
+    page = render_template('index.html', models=models, curls=curls, version=__version__, has_keys=has_keys)
     response = make_response(page)
     response.headers.update(CONSOLE_HEADERS)
     return response
 
 
-def _curl(model: MountedModel) -> str:
+def _curl(model: MountedModel, has_keys: bool) -> str:
     url = request.host_url.rstrip('/') + model.url
     body = shlex.quote(json.dumps(model.example))
-    return f"curl {shlex.quote(url)} -H 'Content-Type: application/json' -d {body}"
+    key = ' -H "Authorization: Bearer $KEY"' if has_keys else ''
+    return f"curl {shlex.quote(url)}{key} -H 'Content-Type: application/json' -d {body}"

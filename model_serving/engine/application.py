@@ -42,6 +42,7 @@ class Application:
     max_waiting = 2048
     max_body_bytes = DEFAULT_BODY_BYTES
     max_buffered_bytes = 4 * DEFAULT_BODY_BYTES
+    has_guard = False
 
     def __init__(self, wsgi: Any) -> None:
         self.wsgi = wsgi
@@ -52,6 +53,10 @@ class Application:
     def target(self, environ: dict[str, Any]) -> Target:
         """What answers a request."""
         return Target(NO_ENDPOINT, self.answer)
+
+    def refusal(self, environ: dict[str, Any]) -> ServingError | None:
+        """Why a request is refused by its head alone, if it is; to be asked where this `has_guard`."""
+        return None
 
     def begin(self, request: CurrentRequest, queue: str) -> None:
         """Count a request that was received."""
@@ -92,6 +97,11 @@ class ServiceApplication(Application):
         rules = [rule for rule in wsgi.url_map.iter_rules() if not rule.arguments]
         self._endpoints = {rule.rule: rule.endpoint for rule in rules}
         self._adapter = wsgi.url_map.bind('localhost')
+        # Where its rules look at the host, or middleware is around it, it calls the guard itself.
+        depends_on_host = wsgi.url_map.host_matching or wsgi.config['SERVER_NAME']
+        self.has_guard = wsgi.guard is not None and not depends_on_host
+        ways = [(method, rule.rule) for rule in rules for method in rule.methods or ()]
+        self._known_ways = {way: self._match(*way) for way in ways} if self.has_guard else {}
 
     def use_hang_check(self, why_hanging: Callable[[str], str | None]) -> None:
         """Have readiness call `why_hanging` with the name of each model."""
@@ -104,6 +114,18 @@ class ServiceApplication(Application):
         if environ['REQUEST_METHOD'] == 'POST' and (target := self._fast_targets.get(path)) is not None:
             return target
         return Target(self._queue_name(environ), self.answer, self._is_quick(environ))
+
+    def refusal(self, environ: dict[str, Any]) -> ServingError | None:
+        """What the guard says."""
+        app = self.app
+        if app.guard is None or self.wsgi is not app or 'wsgi_app' in vars(app):
+            return None
+        way = environ['REQUEST_METHOD'], environ['PATH_INFO']
+        try:
+            app.guard(environ, self._known_ways.get(way) or self._match(*way))
+        except ServingError as error:
+            return error
+        return None
 
     def begin(self, request: CurrentRequest, queue: str) -> None:
         """Count a request that was received, if it is for a model."""
@@ -135,6 +157,14 @@ class ServiceApplication(Application):
             except HTTPException:
                 return NO_ENDPOINT
         return model_of(endpoint)
+
+    def _match(self, method: str, path: str) -> str | None:
+        """The endpoint that Flask finds; None where it finds none."""
+        try:
+            endpoint: str = self._adapter.match(path.encode('latin-1').decode(errors='replace'), method)[0]
+        except HTTPException:
+            return None
+        return endpoint
 
     def _is_quick(self, environ: dict[str, Any]) -> bool:
         """Whether it is an OPTIONS, or for a resource with `quick`, and no hook of others would see it."""

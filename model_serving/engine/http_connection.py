@@ -9,8 +9,9 @@ from model_serving.engine.body_budget import FREE_BYTES
 from model_serving.engine.call import Call
 from model_serving.engine.http_output import HTTPOutput
 from model_serving.engine.http_receiver import HTTPReceiver
-from model_serving.engine.http_request import RefusedRequest
+from model_serving.engine.http_request import IncomingRequest, RefusedRequest
 from model_serving.engine.server import Server
+from model_serving.errors import ServingError
 
 MAX_UNPARSED_BYTES = 64 * 1024
 WINDOW_SECONDS = 15.0
@@ -102,6 +103,8 @@ class HTTPConnection(asyncio.BufferedProtocol):
         request = self._receiver.request
         if request is not None and request.has_head:
             size = request.declared or 0
+            if self.server.application.has_guard and self._refuse_early(request):
+                return
             if request.is_chunked and request.received > FREE_BYTES:
                 size = self.server.application.max_body_bytes  # Else two might wait for what the other has.
             waited, self._waits_for_room = self._waits_for_room, not self.server.budget.reserve(self, size)
@@ -176,9 +179,17 @@ class HTTPConnection(asyncio.BufferedProtocol):
         self.request_began = self._received_at = time.monotonic()
         self._window = self.request_began, 0
 
-    def _refuse(self, refused: RefusedRequest) -> None:
+    def _refuse(self, refused: ServingError) -> None:
         self._receiver.ended = True
         self.server.refuse(self, refused, self._receiver.environ)
+
+    def _refuse_early(self, request: IncomingRequest) -> bool:
+        """Refuse a request before its body has come, if that may be large and the guard is against it."""
+        may_be_large = (request.declared or 0) > FREE_BYTES or request.is_chunked or request.expects_continue
+        refusal = self.server.application.refusal(request.environ) if may_be_large else None
+        if refusal is not None:
+            self._refuse(refusal)
+        return refusal is not None
 
     def _abort_call(self, call: Call) -> None:
         if self.call is call:

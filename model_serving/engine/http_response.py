@@ -9,8 +9,11 @@ from typing import Any
 
 SERVER = 'model-serving'
 ENGINE_HEADERS = frozenset(
-    ('connection', 'keep-alive', 'transfer-encoding', 'content-length', 'date', 'server', 'te', 'upgrade')
-)
+    (
+        'connection', 'keep-alive', 'transfer-encoding', 'content-length', 'date', 'server', 'te', 'upgrade',
+        'x-content-type-options',
+    )
+)  # fmt: skip
 """Those that the engine sets itself; the application's own would contradict them."""
 WITHOUT_BODY = ('1', '204', '304')
 
@@ -18,7 +21,8 @@ WITHOUT_BODY = ('1', '204', '304')
 @functools.lru_cache(4)
 def _common(second: int, keep_alive: bool) -> str:
     connection = 'keep-alive' if keep_alive else 'close'
-    return f'Server: {SERVER}\r\nDate: {formatdate(second, usegmt=True)}\r\nConnection: {connection}\r\n'
+    date = f'Date: {formatdate(second, usegmt=True)}\r\n'
+    return f'Server: {SERVER}\r\n{date}Connection: {connection}\r\nX-Content-Type-Options: nosniff\r\n'
 
 
 @functools.lru_cache(4)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
-import ipaddress
 import logging
 import math
 import os
@@ -26,7 +25,7 @@ from model_serving.engine.http_request import base_environment
 from model_serving.engine.listener import ConnectionCounts, Listener
 from model_serving.engine.process import allow_many_files, yield_to_running_threads
 from model_serving.engine.server import Server
-from model_serving.requests.client_address import IS_PROXY_KEY
+from model_serving.requests.client_address import parse_address, proxies
 from model_serving.requests.coroutines import use_loop
 
 NOTIFY_SECONDS = 1.0
@@ -65,6 +64,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
         self.connecting: dict[asyncio.Task[None], socket.socket] = {}
         self.selector = selectors.DefaultSelector()
         self.loop = asyncio.SelectorEventLoop(self.selector)
+        proxies.trust(self.cfg.forwarded_allow_ips)
         use_loop(self.loop)  # For the examples of models, which may run before it does.
         self.loop.add_signal_handler(signal.SIGWINCH, lambda: None)
         self.wakeup_file = signal.set_wakeup_fd(-1)  # One end of the pipe that wakes up the loop.
@@ -156,10 +156,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
         def add(connection: socket.socket, address: Any) -> None:
             client = (str(address[0]), str(address[1])) if isinstance(address, tuple) else ('', '')
             base = base_environment(server, client, self.cfg.workers, scheme)
-            is_trusted = not isinstance(address, tuple) or self._is_trusted(address[0])
-            if is_trusted:
-                base[IS_PROXY_KEY] = self._is_proxy
-            protocol = HTTPConnection(self.server, base, headers if is_trusted else {})
+            protocol = HTTPConnection(self.server, base, headers if self._is_trusted(address) else {})
             task = self.loop.create_task(self._connect(protocol, connection, context))
             self.connecting[task] = connection
             task.add_done_callback(self.connecting.pop)
@@ -176,14 +173,10 @@ class LoopWorker(Worker):  # type: ignore[misc]
         except OSError as error:  # The client has gone, or does not speak TLS.
             logger.debug('No connection: %s', error)
 
-    def _is_trusted(self, address: str) -> bool:
-        """Whether a client is a proxy that may tell its client's address, and that it uses https."""
-        return '*' in self.cfg.forwarded_allow_ips or self._is_proxy(address)
-
-    def _is_proxy(self, address: str) -> bool:
-        """Whether this is the address of a proxy that is trusted by its address."""
-        client = ipaddress.ip_address(address.partition('%')[0])
-        return any(client in network for network in self.cfg.forwarded_allow_networks())
+    @staticmethod
+    def _is_trusted(address: Any) -> bool:
+        """Whether a client is a proxy that may say that its own client uses https."""
+        return proxies.have(parse_address(str(address[0])) if isinstance(address, tuple) else None)
 
     def _count(self) -> int:
         return len(self.server.connections) + len(self.connecting)

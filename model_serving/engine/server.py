@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
+from model_serving.access.guard import ADMITTED
 from model_serving.engine.application import application_of
 from model_serving.engine.body_budget import BodyBudget
 from model_serving.engine.call import Call, Connection, Handler
-from model_serving.engine.http_request import IncomingRequest, RefusedRequest
+from model_serving.engine.http_request import IncomingRequest
 from model_serving.engine.http_response import error_response
 from model_serving.engine.scheduler import Scheduler
 from model_serving.engine.streams import stream, stream_in_loop
@@ -79,9 +80,14 @@ class Server:
 
     def serve(self, connection: Connection, incoming: IncomingRequest) -> None:
         """Have a request answered."""
-        name, answer, is_quick = self.application.target(incoming.environ)
+        application, environ = self.application, incoming.environ
+        refusal = application.refusal(environ) if application.has_guard else None
+        name, answer, is_quick = application.target(environ)
         call = self._begin(connection, incoming, name, answer)
         self.served += 1
+        if refusal is not None:
+            self._finish(call, refusal)
+            return
         if is_quick:
             self._write_scheduled = True
             call.run()
@@ -94,7 +100,7 @@ class Server:
             return
         self.scheduler.start(call.queue)
 
-    def refuse(self, connection: Connection, refused: RefusedRequest, environ: dict[str, Any]) -> None:
+    def refuse(self, connection: Connection, refused: ServingError, environ: dict[str, Any]) -> None:
         """Answer what is not passed to the application."""
         incoming = IncomingRequest(environ if 'PATH_INFO' in environ else {**UNPARSED, **environ})
         incoming.keep_alive = False
@@ -126,6 +132,8 @@ class Server:
         call.answer = answer
         connection.call = call
         self._in_flight[call] = None
+        if self.application.has_guard:
+            call.request.key = incoming.environ.get(ADMITTED, '')
         self.application.begin(call.request, name)
         return call
 
@@ -166,7 +174,7 @@ class Server:
         body, headers = self.application.error_content(call.environ, error)
         if error.retry_after_s is not None:
             headers = [('Retry-After', str(error.retry_after_s)), *headers]
-        headers = [*headers, ('X-Request-ID', call.request.id)]
+        headers = [*error.headers, *headers, ('X-Request-ID', call.request.id)]
         has_body = call.environ['REQUEST_METHOD'] != 'HEAD'
         return error_response(error.status, body, headers, call.stays_open(), has_body)
 

@@ -19,6 +19,7 @@ WAIT_SHARE = 0.9
 class LiveResource(Resource):
     """Whether the process answers. It looks at no model, and waits for none."""
 
+    access = 'health'
     quick = True
     answers: ClassVar[dict[str, Any]] = json_object(live={'const': True})
 
@@ -30,6 +31,7 @@ class LiveResource(Resource):
 class ReadyResource(Resource):
     """Whether every model has loaded and has answered the example of its schema, in this worker."""
 
+    access = 'health'
     quick = True
     answers: ClassVar[dict[str, Any]] = json_object(
         ready={'const': True},
@@ -55,6 +57,7 @@ class WarmupResource(Resource):
     App Engine asks for it before an instance gets traffic.
     """
 
+    access = 'health'
     answers: ClassVar[dict[str, Any]] = json_object(warmed_up={'type': 'array', 'items': {'type': 'string'}})
 
     def get(self) -> Any:

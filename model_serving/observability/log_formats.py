@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from model_serving.requests.current import CurrentRequest
 
 NO_ID = '-'
-ACCESS = '%s %s %d %.1f ms %s B %s'
+ACCESS = '%s %s %d %.1f ms %s B %s%s'
 """The message of the access log, to be filled with `access_values`."""
 
 TRACEPARENT = re.compile(r'[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*')
@@ -35,10 +35,12 @@ def chosen_formatter(fmt: str, datefmt: str, style: Any = '%', **_options: Any) 
     return JSONFormatter() if chosen == 'json' else TextFormatter(fmt, datefmt, style)
 
 
-def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float, int | str, str]:
-    """Method, path, status and milliseconds of a request, the size of its response, the client's address."""
+def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float, int | str, str, str]:
+    """Method, path, status, milliseconds, size of the response, client, and the key's name, if any."""
     size = '-' if request.sent_bytes is None else request.sent_bytes
-    return request.method, quoted(request.path), request.status, request.seconds * 1000, size, request.client
+    key = f' key={request.key}' if request.key else ''
+    milliseconds = request.seconds * 1000
+    return request.method, quoted(request.path), request.status, milliseconds, size, request.client, key
 
 
 def quoted(path: str) -> str:
@@ -135,12 +137,14 @@ class JSONFormatter(logging.Formatter):
         if request and request.trace:
             entry |= self._trace_fields(request.trace)
         if values is not None:
-            method, path, status, milliseconds, size, client = values
+            method, path, status, milliseconds, size, client, _ = values
             latency = f'{milliseconds / 1000:.6f}s'
             entry['httpRequest'] = {
                 **{'requestMethod': method, 'requestUrl': path, 'status': status, 'latency': latency},
                 **{'responseSize': str(size), 'remoteIp': client},
             }
+            if request and request.key:
+                entry['key'] = request.key
         try:
             return self._dumps(entry).decode()
         except TypeError:  # A lone surrogate.

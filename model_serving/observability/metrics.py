@@ -57,7 +57,13 @@ IN_FLIGHT = Metric('model_serving_requests_in_flight', 'Requests that wait or ar
 LOAD_SECONDS = Metric(
     'model_serving_model_load_seconds', 'How long the slowest worker took to load a model.', is_gauge=True
 )
-METRICS = (REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS)
+KEY_REQUESTS = Metric(
+    'model_serving_key_requests_total', 'Requests of each key, where keys are on.', ('key', 'outcome')
+)
+METRICS = (
+    REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
+    KEY_REQUESTS,
+)  # fmt: skip
 
 REASONS = {
     **dict.fromkeys((408, 504), 'late'),
@@ -65,6 +71,8 @@ REASONS = {
     **dict.fromkeys((429, 503), 'overloaded'),
     499: 'gone',
 }
+MAX_KEY_SERIES = 300
+KEY_REFUSALS = 'unauthorized', 'forbidden', 'limited'
 SUM_OF_SECONDS = len(SECONDS) + 1
 
 
@@ -103,7 +111,10 @@ def record_request(request: CurrentRequest) -> None:
     count, duration = region.cache.get(key) or _find_cells(region, *key)
     bucket = duration + bisect_left(SECONDS, request.seconds)
     cells = region.cells
+    key_cell = _key_cell(region, request.key, request.reason) if request.key else None
     with region.lock:
+        if key_cell is not None:
+            cells[key_cell] += 1
         cells[count] += 1
         cells[bucket] += 1
         cells[duration + SUM_OF_SECONDS] += request.seconds
@@ -115,6 +126,27 @@ def _find_cells(region: Region, model: str, status: int, reason: str | None) -> 
     count = REQUESTS.find(region, model, str(status), reason or reason_of(status))
     found = region.cache[model, status, reason] = count, REQUEST_SECONDS.find(region, model)
     return found
+
+
+def count_refused_key() -> None:
+    """Count a request that had no key, or none that is valid."""
+    region = shared_cells.region
+    cell = _key_cell(region, 'none', 'unauthorized')
+    with region.lock:
+        region.cells[cell] += 1
+
+
+def _key_cell(region: Region, name: str, reason: str | None) -> int:
+    """The cell of a key; those that there is no room for, as the file may change, are one: `other`."""
+    cell: int | None = region.cache.get(('key', name, reason))
+    if cell is None:
+        outcome = reason if reason in KEY_REFUSALS else 'admitted'
+        prefix = KEY_REQUESTS.name + SEPARATOR
+        known = [series for series, _ in region.items() if series.startswith(prefix)]
+        is_new = SEPARATOR.join([prefix + name, outcome]) not in known
+        shown = 'other' if is_new and len(known) >= MAX_KEY_SERIES else name
+        cell = region.cache['key', name, reason] = KEY_REQUESTS.find(region, shown, outcome)
+    return cell
 
 
 def observe_call(seconds: float) -> None:

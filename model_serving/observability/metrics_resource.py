@@ -11,6 +11,7 @@ from model_serving.observability.exposition import exposition
 class MetricsResource(Resource):
     """Shows the metrics of all workers."""
 
+    access = 'metrics'
     answers: ClassVar[dict[str, Any]] = {
         'text/plain': {'type': 'string'},
         'application/openmetrics-text': {'type': 'string'},

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 
+from model_serving.access.guard import needs_key
 from model_serving.catalogue import JSON, MountedModel, mounted_models
 from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
 from model_serving.openapi.references import embedded
@@ -19,6 +20,10 @@ ABOUT = (
     'Every answer that is not 2xx is JSON with `message`. Besides what an operation lists, any request may '
     'be answered with 404, 405, 408, 414 or 431, which `components.responses` describes.'
 )
+SECURITY_SCHEMES = {
+    'bearer': {'type': 'http', 'scheme': 'bearer', 'description': 'The key, as a bearer token.'},
+    'apiKey': {'type': 'apiKey', 'in': 'header', 'name': 'X-API-Key', 'description': 'The key, as a header.'},
+}
 TAGS = [
     {'name': 'models', 'description': 'Each takes JSON and answers in JSON.'},
     {'name': 'service', 'description': 'What is served, and how it is.'},
@@ -34,10 +39,14 @@ def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
         'info': {'title': 'model-serving', 'version': __version__, 'description': _about(models)},
         'servers': [{'url': root}],
         'tags': TAGS,
-        'paths': {**{model.url: {'post': _post(model)} for model in models}, **_service_paths(app)},
+        'paths': {
+            **{model.url: {'post': _post(model, needs_key(app, model.name))} for model in models},
+            **_service_paths(app),
+        },
         'components': {
             'schemas': {'Error': ERROR_SCHEMA, **_schemas(models)},
-            'responses': error_responses(),
+            'responses': error_responses(needs_key(app)),
+            **({'securitySchemes': SECURITY_SCHEMES} if needs_key(app) else {}),
         },
     }
 
@@ -61,7 +70,7 @@ def _schemas(models: list[MountedModel]) -> dict[str, Any]:
     return {name: embedded(schema, name) for name, schema in given.items()}
 
 
-def _post(model: MountedModel) -> dict[str, Any]:
+def _post(model: MountedModel, has_key: bool) -> dict[str, Any]:
     summary, rest = _summary(model.description, model.schema.get('title') or model.name)
     failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
     texts = [failure, model.schema.get('description', ''), rest]
@@ -77,8 +86,9 @@ def _post(model: MountedModel) -> dict[str, Any]:
         },
         'responses': {
             '200': _response({JSON: answer}),
-            **error_references(has_body=True),
+            **error_references(has_body=True, needs_key=has_key),
         },
+        **_security(has_key),
     }
 
 
@@ -89,11 +99,12 @@ def _service_paths(app: Flask) -> dict[str, Any]:
         resource = getattr(app.view_functions[rule.endpoint], 'view_class', None)
         answers = getattr(resource, 'answers', None)
         if answers is not None and not rule.arguments:
-            paths[rule.rule] = {'get': _get(rule.rule, resource, answers)}
+            has_key = needs_key(app, rule.endpoint)
+            paths[rule.rule] = {'get': _get(rule.rule, resource, answers, has_key)}
     return paths
 
 
-def _get(path: str, resource: Any, answers: dict[str, Any]) -> dict[str, Any]:
+def _get(path: str, resource: Any, answers: dict[str, Any], has_key: bool) -> dict[str, Any]:
     words = [word.capitalize() for word in re.split(r'[\W_]+', path) if word]
     summary, rest = _summary(inspect.cleandoc(resource.__doc__ or ''), path)
     return {
@@ -101,8 +112,13 @@ def _get(path: str, resource: Any, answers: dict[str, Any]) -> dict[str, Any]:
         'operationId': f'get{"".join(words) or "Index"}',
         'summary': summary,
         'description': rest,
-        'responses': {'200': _response(answers), **error_references(has_body=False)},
+        'responses': {'200': _response(answers), **error_references(has_body=False, needs_key=has_key)},
+        **_security(has_key),
     }
+
+
+def _security(has_key: bool) -> dict[str, Any]:
+    return {'security': [{name: []} for name in SECURITY_SCHEMES]} if has_key else {}
 
 
 def _summary(text: str, default: str) -> tuple[str, str]:

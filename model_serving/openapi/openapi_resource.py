@@ -14,6 +14,7 @@ from model_serving.openapi.document import openapi_document
 class OpenAPIResource(Resource):
     """Describes the service in OpenAPI 3.1: this document."""
 
+    access = 'docs'
     answers: ClassVar[dict[str, Any]] = {'application/json': {'type': 'object'}}
 
     def get(self) -> Response:

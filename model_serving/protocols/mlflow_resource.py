@@ -28,6 +28,7 @@ class InvocationsResource(TensorResource):
 class PingResource(TensorResource):
     """Says whether the model is ready."""
 
+    access = 'health'
     quick = True
 
     def get(self) -> Any:

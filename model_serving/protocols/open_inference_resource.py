@@ -17,6 +17,7 @@ JSON_BYTES = 'Inference-Header-Content-Length'
 class ServerResource(Resource):
     """Describes the server."""
 
+    access = 'listing'
     quick = True
 
     def get(self) -> Any:
@@ -27,6 +28,7 @@ class ServerResource(Resource):
 class ServerLiveResource(Resource):
     """Says that the server is alive."""
 
+    access = 'health'
     quick = True
 
     def get(self) -> Any:
@@ -37,6 +39,7 @@ class ServerLiveResource(Resource):
 class ServerReadyResource(Resource):
     """Says whether all models are ready."""
 
+    access = 'health'
     quick = True
 
     def get(self) -> Any:
@@ -58,6 +61,7 @@ class ModelResource(TensorResource):
 class ModelReadyResource(TensorResource):
     """Says whether a model is ready."""
 
+    access = 'health'
     quick = True
 
     def get(self) -> Any:

@@ -19,6 +19,7 @@ from model_serving.protocols.tensorflow_serving import (
 class ModelsResource(Resource):
     """Lists the models that have tensors."""
 
+    access = 'listing'
     quick = True
 
     def get(self) -> Any:

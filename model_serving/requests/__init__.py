@@ -1,6 +1,8 @@
 """The request being answered: its id, its deadline, its slot, and the event loop of its coroutines.
 
-- `client_address.IS_PROXY_KEY`: where a WSGI environment says which addresses are those of trusted proxies
+- `client_address.client_network`: the address of a client, or its network
+- `client_address.parse_address`: an address from text
+- `client_address.proxies`: the proxies whose headers count
 - `coroutines.iterate_sync`: the chunks of an asynchronous stream, for a thread
 - `coroutines.monitored`: a coroutine that is named in the log when it blocks the event loop
 - `coroutines.run_coroutine`: waits in a thread for a coroutine in the service's event loop

@@ -20,14 +20,16 @@ VALID_ID = re.compile(r'[A-Za-z0-9._~+/=:@-]{1,128}')
 class CurrentRequest:
     """A request that started at `started`, by time.perf_counter, and took `seconds`.
 
-    `client` is its client's address, `sent_bytes` the size of the response with its head, where it is
-    known. `trace` is the header of a tracing front end. `finished`: the log and the metrics have it already.
-    `client_gone`: nobody waits for the response any more; `cancel` then ends a coroutine that the view waits
-    for. `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is
-    a task of the event loop, where its asynchronous stream can be sent as well.
+    `client` is its client's address, `key` the name of the key that it came with, `sent_bytes` the size of
+    the response with its head, where it is known. `trace` is the header of a tracing front end. `finished`:
+    the log and the metrics have it already. `client_gone`: nobody waits for the response any more; `cancel`
+    then ends a coroutine that the view waits for. `finished_by_engine`: the engine, not the application,
+    records its end. `in_event_loop`: the view is a task of the event loop, where its asynchronous stream can
+    be sent as well.
     """
 
     model = 'other'
+    key = ''
     reason: str | None = None
     status = 0
     seconds = 0.0

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from model_serving.access.guard import guard_of
 from model_serving.console.pages import serve_client
 from model_serving.health.readiness import Readiness
 from model_serving.observability.access_log import log_requests
@@ -27,5 +28,6 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     handle_errors(app)
     allow_origins(app, settings.cors_origins)
     serve_client(app)
+    app.guard = guard_of(app, settings)
     app.extensions['readiness'] = Readiness(app, settings.timeout_s)
     return app, JSONApi(app)

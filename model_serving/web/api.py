@@ -128,6 +128,7 @@ def _answer_serving_error(error: ServingError) -> Response:
     if current is not None:
         current.reason = error.reason
     response = _error_response(error.message, error.details, error.status)
+    response.headers.extend(error.headers)
     if error.retry_after_s is not None:
         response.headers['Retry-After'] = str(error.retry_after_s)
     return response
@@ -136,6 +137,8 @@ def _answer_serving_error(error: ServingError) -> Response:
 def _answer_http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error
+    if isinstance(error, NotFound) and request.method == 'OPTIONS':
+        return Response(status=204)  # A preflight: else the page would not see the 404 of its request.
     # flask_restful.abort(404, message=...) puts its arguments into `data`.
     response = _error_response(_message(error), getattr(error, 'data', {}), error.code or 500)
     for name, value in error.get_headers():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 from flask import Flask, Response
+from flask import request as flask_request
 
 from model_serving.json_codec import OrjsonProvider
 from model_serving.requests.coroutines import iterate_sync, run_coroutine
@@ -21,6 +22,8 @@ class ServiceApp(Flask):
 
     Each of `observers` is called once with every finished request: when its response has been made or, for a
     stream, has ended. The engine does that itself for the requests that it serves.
+    `guard`, if there is one, is called with the environment and the endpoint of each request, and raises what
+    refuses it. The engine calls it earlier, where it can.
     `own_after_request` are the hooks of the service, in the form of `after_request_funcs`.
     """
 
@@ -31,6 +34,7 @@ class ServiceApp(Flask):
     max_buffered_bytes = 128 * 1024 * 1024
     fast_path = True
     observers: tuple[Callable[[CurrentRequest], None], ...] = ()
+    guard: Callable[[dict[str, Any], str | None], None] | None = None
     own_after_request: dict[Any, list[Any]] = {None: []}  # noqa: RUF012 - replaced, never changed
 
     def cors_headers(self, environ: dict[str, Any]) -> Headers:
@@ -57,13 +61,24 @@ class ServiceApp(Flask):
             current_request.reset(token)
         return chunks
 
+    def preprocess_request(self, *context: Any) -> Any:
+        """Refuse a request that may not be made, before any hook sees it."""
+        if self.guard is not None:
+            self.guard(flask_request.environ, flask_request.endpoint)
+        return super().preprocess_request(*context)
+
     def process_response(self, response: Response) -> Response:
-        """Run the hooks, add X-Request-ID, and have the request observed at its end."""
+        """Run the hooks, add the headers of each response, and have the request observed at its end."""
         response = super().process_response(response)
+        headers = response.headers
+        headers['X-Content-Type-Options'] = 'nosniff'
+        headers.pop('Date', None)  # A server sets it, and some add a second one.
+        if flask_request.method in ('GET', 'HEAD'):  # Such as the state of a model.
+            headers.setdefault('Cache-Control', 'no-store')
         request = current_request.get()
         if request is None:
             return response
-        response.headers['X-Request-ID'] = request.id
+        headers['X-Request-ID'] = request.id
         is_whole = isinstance(response.response, list | tuple) or response.direct_passthrough
         if hasattr(response.response, '__aiter__') and not (request.in_event_loop and _has_chunks(response)):
             response.response = iterate_sync(response.response)  # type: ignore[arg-type]

@@ -19,13 +19,15 @@ REQUEST_HEADERS = (
     'Access-Control-Request-Private-Network',
 )
 """What Flask-CORS reads in a request, besides its method."""
+EXPOSED = ['X-Request-ID', 'Retry-After', 'Inference-Header-Content-Length']
+"""What a page of another origin may read, besides what every page may."""
 VARIABLES = tuple(f'HTTP_{name.upper().replace("-", "_")}' for name in REQUEST_HEADERS)
 """The same in WSGI; in a POST, it reads the first and the last of them alone."""
 
 
 def allow_origins(app: ServiceApp, origins: tuple[str, ...]) -> None:
     """Allow pages of these origins to call `app`; `*` is every origin. A list makes responses vary by it."""
-    options = get_cors_options(app, {'origins': list(origins), 'max_age': 3600})
+    options = get_cors_options(app, {'origins': list(origins), 'max_age': 3600, 'expose_headers': EXPOSED})
 
     @functools.lru_cache(CACHE_SIZE)
     def cors_headers(method: str, *values: str | None) -> list[tuple[str, str]]:

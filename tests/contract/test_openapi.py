@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.access.key_files import BOSS, line, write
 from tests.service_process import ROOT, running_service
 
 SECONDS = 120
 
 
-@pytest.fixture(scope='module')
-def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope='module', params=['open', 'keys'])
+def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service of its own: thousands of requests would drown the log that other tests read."""
     log: Path = tmp_path_factory.mktemp('openapi') / 'service.log'
-    with running_service(log) as url:
+    keys = write(log.with_name('keys.conf'), line('boss', BOSS))
+    settings = {'MODEL_SERVING_KEYS': str(keys)} if request.param == 'keys' else {}
+    with running_service(log, **settings) as url:
         yield url
     assert 'Traceback' not in log.read_text()
 
@@ -31,7 +34,7 @@ def test_document_is_valid_openapi(described: str) -> None:
 
 @pytest.mark.elaborate
 def test_service_does_what_the_document_says(described: str, tmp_path: Path) -> None:
-    """Schemathesis makes good and bad requests from the document, with all its checks and phases."""
+    """Schemathesis makes good and bad requests from the document, and has all its checks, of keys too."""
     command = [
         sys.executable,
         '-m',
@@ -40,7 +43,7 @@ def test_service_does_what_the_document_says(described: str, tmp_path: Path) -> 
         str(ROOT / 'tests/contract/schemathesis.toml'),
     ]
     done = subprocess.run(
-        [*command, 'run', f'{described}/openapi.json'],
+        [*command, 'run', f'{described}/openapi.json', '-H', f'Authorization: Bearer {BOSS}'],
         cwd=tmp_path,
         capture_output=True,
         text=True,

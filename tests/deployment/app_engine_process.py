@@ -113,8 +113,8 @@ def running_entrypoint(deployment: Deployment, **extra: str) -> Iterator[Running
         'PATH': f'{deployment.programs}:{os.defpath}',
         'HOME': str(deployment.folder / 'nobody'),
         'TMPDIR': str(deployment.temporary),
-        'HOST': '127.0.0.1',
         **app_yaml()['env_variables'],
+        'HOST': '127.0.0.1',
         **extra,
         'PORT': port,
     }

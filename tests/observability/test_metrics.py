@@ -168,3 +168,16 @@ def test_openmetrics_is_spoken_where_it_is_asked_for() -> None:
         family.name for family in text_string_to_metric_families(text.decode())
     }
     assert exposition('text/plain')[1].startswith('text/plain; version=')
+
+
+def test_names_of_keys_take_bounded_memory() -> None:
+    names = [f'key{number}' for number in range(2 * metrics_utils.MAX_KEY_SERIES)]
+    for name in [*names, 'key0']:
+        request = CurrentRequest({})
+        request.key = name
+        request.finish(200)
+        metrics_utils.record_request(request)
+    text = exposition('')[0].decode()
+    assert text.count('model_serving_key_requests_total{') == metrics_utils.MAX_KEY_SERIES + 1
+    assert 'model_serving_key_requests_total{key="key0",outcome="admitted"} 2.0' in text
+    assert f'{{key="other",outcome="admitted"}} {float(metrics_utils.MAX_KEY_SERIES)}' in text

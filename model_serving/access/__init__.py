@@ -1,0 +1,8 @@
+"""Who may call: keys, limits, and the origins of pages.
+
+- `guard.ADMITTED`: where the WSGI environment keeps the name of the key that a request was admitted with
+- `guard.guard_of`: what refuses requests of an application by their heads; None where nobody is refused
+- `guard.needs_key`: whether requests for an endpoint need a key
+- `keys.ANONYMOUS`: the name of the line for callers without a key
+- `keys.NAME`: what a name of a key looks like
+"""
