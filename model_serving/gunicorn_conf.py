@@ -15,10 +15,12 @@ from typing import Any
 from model_serving.addresses import whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
+from model_serving.engine.shutdown import announce_shutdown
 from model_serving.observability.shared_cells import shared_cells
 from model_serving.project import ROOT, project_file
 from model_serving.service.mounts import packages_of_mounts
 from model_serving.service.preload import PACKAGES, import_packages, run_in_fork, threads_lost_by_a_fork
+from model_serving.settings import drain_seconds
 
 
 def number(name: str, default: int) -> int:
@@ -44,6 +46,7 @@ PAUSE_SECONDS = 1
 def on_starting(server: Any) -> None:
     """Divide the cores among the workers, however many gunicorn's own options made of them."""
     survive_exits(server)
+    announce_shutdown(server)
     if shares_cores:
         os.environ['OMP_NUM_THREADS'] = share_of_cores(server.cfg.workers)
 
@@ -192,8 +195,8 @@ earlier_threads = threads_lost_by_a_fork()  # Such as those of a profiler, which
 shares_cores = 'OMP_NUM_THREADS' not in os.environ
 os.environ.setdefault('OMP_NUM_THREADS', share_of_cores(workers))  # Numeric packages read it on import.
 
-# Requests in flight have this long to finish when the service stops.
-graceful_timeout = 30
+# Requests in flight have this long to finish when the service stops, after those that still come meanwhile.
+graceful_timeout = 30 + drain_seconds()
 # Longer than the 60 s for which load balancers commonly keep an idle connection to us.
 keepalive = 75
 # The heartbeat of a worker, not a limit of a request.

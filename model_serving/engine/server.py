@@ -20,7 +20,6 @@ from model_serving.errors import DeadlineExceeded, Overloaded, ServingError
 BUFFER_BYTES = 64 * 1024
 LARGE_BUFFER_BYTES = 1024 * 1024
 TICK_SECONDS = 0.1
-IDLE_SECONDS_AT_STOP = 0.5
 CLIENT_GONE = 499
 UNPARSED = {'REQUEST_METHOD': '', 'PATH_INFO': '', 'SERVER_PROTOCOL': 'HTTP/1.1'}
 """The environment of what is not HTTP."""
@@ -38,7 +37,7 @@ class Server:
         self.application = application = application_of(wsgi)
         self.timeout_s = application.timeout_s
         self.loop = loop
-        self.keep_alive_s = keep_alive_s
+        self.idle_seconds = keep_alive_s  # For how long a client may keep an idle connection.
         self.connections: set[Connection] = set()
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.large_buffer = memoryview(bytearray(LARGE_BUFFER_BYTES))
@@ -66,10 +65,6 @@ class Server:
         self.connections.discard(connection)
         self.budget.release(connection)
         self.on_disconnect()
-
-    def idle_seconds(self) -> float:
-        """For how long a client may keep an idle connection."""
-        return IDLE_SECONDS_AT_STOP if self.stopping else self.keep_alive_s
 
     def serve(self, connection: Connection, incoming: IncomingRequest) -> None:
         """Have a request answered."""
