@@ -34,7 +34,7 @@ class ModelQueue:
         self.slots = Slots(slots)
         self._pool = pool
         self._starting = 0  # Threads that were started for the queue, and have yet to take their first call.
-        self._streams = 0
+        self._streams: set[QueuedCall] = set()
         self._mean_seconds = 0.0
 
     def add(self, call: QueuedCall) -> None:
@@ -61,21 +61,21 @@ class ModelQueue:
             return True
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[None]:
-        """Count a stream while it runs. Raises Overloaded where too many do."""
+    def stream(self, call: QueuedCall) -> Iterator[None]:
+        """Count a call as a stream while it runs. Raises Overloaded where too many do."""
         with self.lock:
-            if self._streams >= MAX_STREAMS:
+            if len(self._streams) >= MAX_STREAMS:
                 raise Overloaded(f'{MAX_STREAMS} streams of {self.name} run already; try again later')
-            self._streams += 1
+            self._streams.add(call)
         try:
             yield
         finally:
             with self.lock:
-                self._streams -= 1
+                self._streams.discard(call)
 
     def why_hanging(self) -> str | None:
-        """Why the model does not serve, if calls past their deadlines have all its slots, or its batch."""
-        if not (late := self.slots.hanging_calls()):
+        """Why the model does not serve, if calls past their deadlines have all slots, the batch or all streams."""
+        if not (late := self.slots.hanging_calls() or self._hanging_streams()):
             return None
         seconds = time.monotonic() - max(call.received_at for call in late)
         return f'hangs: {len(late)} calls have run for {seconds:.0f} s'
@@ -133,6 +133,12 @@ class ModelQueue:
         with self.lock:
             self.slots.adjust(now, [size for size in SIZES if self.waiting[size]])
             self.start_threads()
+
+    def _hanging_streams(self) -> list[QueuedCall]:
+        """All streams, if there may be no more and none has sent anything in time."""
+        now, streams = time.monotonic(), list(self._streams)
+        full = len(streams) >= MAX_STREAMS
+        return streams if full and all(call.deadline <= now for call in streams) else []
 
     def _begin_call(self, slot: ThreadSlot) -> QueuedCall | None:
         waiting = self.waiting

@@ -84,9 +84,27 @@ def test_one_stream_too_many_is_refused_until_another_ends() -> None:
     queue = ModelQueue('Model', 2, 100, ThreadPool())
     with contextlib.ExitStack() as others:
         for _ in range(MAX_STREAMS - 1):
-            others.enter_context(queue.stream())
-        with queue.stream(), pytest.raises(Overloaded, match='256 streams of Model run already'):
-            others.enter_context(queue.stream())
-        others.enter_context(queue.stream())
-    with queue.stream():
+            others.enter_context(queue.stream(WaitingCall()))
+        with (
+            queue.stream(WaitingCall()),
+            pytest.raises(Overloaded, match='256 streams of Model run already'),
+        ):
+            others.enter_context(queue.stream(WaitingCall()))
+        others.enter_context(queue.stream(WaitingCall()))
+    with queue.stream(WaitingCall()):
         pass
+
+
+def test_model_is_failed_while_all_its_streams_hang_and_serves_when_one_comes_free() -> None:
+    queue = ModelQueue('Model', 2, 100, ThreadPool())
+    calls = [WaitingCall() for _ in range(MAX_STREAMS)]
+    with contextlib.ExitStack() as others:
+        for call in calls[1:]:
+            others.enter_context(queue.stream(call))
+        with queue.stream(calls[0]):
+            for call in calls[1:]:
+                call.deadline = 0
+            assert queue.why_hanging() is None
+            calls[0].deadline = 0
+            assert str(queue.why_hanging()).startswith('hangs: 256 calls have run for ')
+        assert queue.why_hanging() is None
