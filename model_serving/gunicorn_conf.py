@@ -7,6 +7,7 @@ and PRELOAD come from the environment.
 import gc
 import mmap
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from model_serving.addresses import whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
 from model_serving.engine.shutdown import announce_shutdown
+from model_serving.observability.metrics import unanswered_requests
 from model_serving.observability.shared_cells import shared_cells
 from model_serving.project import ROOT, project_file
 from model_serving.service.mounts import packages_of_mounts
@@ -41,6 +43,7 @@ NO_STATUS = -1
 BOOT_ERROR = 3  # gunicorn then starts no other.
 END_SECONDS = 2
 PAUSE_SECONDS = 1
+KIB_PER_MIB = 1024
 
 
 def on_starting(server: Any) -> None:
@@ -159,6 +162,13 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """A worker has ended: what it has counted stays, what it has started does not."""
+    if requests := unanswered_requests(worker.metrics_region):
+        server.log.error(
+            'Worker (pid:%s) ended with unanswered requests to %s; the largest worker so far took %d MiB',
+            worker.pid,
+            ', '.join(f'{model}: {count}' for model, count in requests.items()),
+            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // KIB_PER_MIB,
+        )
     shared_cells.release(worker.metrics_region)
     end_group(worker.pid, PAUSE_SECONDS)
     if server.LISTENERS and not worker.has_booted[0]:  # The service goes on, and this one will be replaced.

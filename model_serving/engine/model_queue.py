@@ -74,7 +74,7 @@ class ModelQueue:
                 self._streams.discard(call)
 
     def why_hanging(self) -> str | None:
-        """Why the model does not serve, if calls past their deadlines have all slots, the batch or all streams."""
+        """Why the model does not serve: late calls have all its slots, its batch, or all its streams."""
         if not (late := self.slots.hanging_calls() or self._hanging_streams()):
             return None
         seconds = time.monotonic() - max(call.received_at for call in late)
