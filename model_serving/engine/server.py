@@ -20,6 +20,8 @@ from model_serving.errors import DeadlineExceeded, Overloaded, ServingError
 BUFFER_BYTES = 64 * 1024
 LARGE_BUFFER_BYTES = 1024 * 1024
 TICK_SECONDS = 0.1
+CHECKS_PER_ROUND = 10
+MIN_CHECKED = 200
 CLIENT_GONE = 499
 UNPARSED = {'REQUEST_METHOD': '', 'PATH_INFO': '', 'SERVER_PROTOCOL': 'HTTP/1.1'}
 """The environment of what is not HTTP."""
@@ -51,6 +53,7 @@ class Server:
         self._in_flight: dict[Call, None] = {}
         self._delivered: deque[Call] = deque()
         self._write_scheduled = False
+        self._unchecked: list[Connection] = []
         self._tick_timer: asyncio.TimerHandle | None = None
         self._tick_due = 0.0
 
@@ -165,12 +168,20 @@ class Server:
         for call in list(self._in_flight):
             if call.deadline <= now and not call.streaming:
                 self._time_out(call)
-        for connection in list(self.connections):
-            connection.check_timeouts(now)
+        self._check_connections(now)
         self.budget.check_timeouts(now)
         if self._tick_timer is not None and not (self.connections or self._in_flight):
             self._tick_timer.cancel()
             self._tick_timer = None
+
+    def _check_connections(self, now: float) -> None:
+        """Check some of many, so that they do not delay each other: each within a second."""
+        unchecked = self._unchecked = self._unchecked or list(self.connections)
+        most = max(MIN_CHECKED, len(self.connections) // CHECKS_PER_ROUND)
+        for _ in range(min(most, len(unchecked))):
+            connection = unchecked.pop()
+            if not connection.closed:
+                connection.check_timeouts(now)
 
     def _schedule_tick(self) -> None:
         self._tick_due = time.monotonic() + TICK_SECONDS
