@@ -68,6 +68,56 @@ def test_call_that_breaks_off_keeps_no_slot() -> None:
     until(lambda: queue.slots.active == [0, 0])
 
 
+class SleepingCall(WaitingCall):
+    """A call that takes 20 ms, and may take a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadline = self.received_at + 1
+        self.began = self.ended = 0.0
+
+    def run(self) -> None:
+        self.began = time.monotonic()
+        time.sleep(0.02)
+        self.ended = time.monotonic()
+        self.done.set()
+
+
+def test_overload_keeps_the_model_busy_with_calls_that_are_in_time_and_is_soon_over() -> None:
+    queue = ModelQueue('Model', 1, 10_000, ThreadPool())
+    accepted, errors, end = [], [], time.monotonic() + 2
+    while time.monotonic() < end:
+        call = SleepingCall()
+        try:
+            queue.add(call)
+            accepted.append(call)
+        except Overloaded as error:
+            errors.append(error)
+        queue.start()
+        time.sleep(0.001)
+    assert all(call.done.wait(3) for call in accepted)
+    assert [call for call in accepted if call.ended > call.deadline] == []
+    assert sum(call.ended - call.began for call in accepted) > 1.8
+    assert time.monotonic() - end < 1
+    assert len(errors) > 3 * len(accepted)
+    assert {error.retry_after_s for error in errors} == {1}
+    queue.add(SleepingCall())
+
+
+def test_burst_is_accepted_though_a_call_was_slow_before() -> None:
+    queue = ModelQueue('Model', 1, 10_000, ThreadPool())
+    slow, *burst = [WaitingCall() for _ in range(200)]
+    slow.run = lambda: time.sleep(0.5)  # type: ignore[method-assign]
+    queue.add(slow)
+    queue.start()
+    until(lambda: queue.slots.active == [0, 0])
+    for call in burst:
+        call.received_at, call.deadline = time.monotonic(), time.monotonic() + 10
+        queue.add(call)
+    queue.start()
+    assert all(call.done.wait(5) for call in burst)
+
+
 def test_limit_stays_where_too_long_a_time_was_measured() -> None:
     """The process may have had no CPU meanwhile: its calls then look as if they waited."""
     queue = ModelQueue('Model', 8, 100, ThreadPool())
