@@ -27,9 +27,10 @@ SHARE_OF_TIME = 0.7
 OVERLOAD_SECONDS = 5.0
 """A queue that has refused a call is overloaded for so long, and kept short: it is over soon afterwards."""
 SHORT_SECONDS = 0.5
-NEGLIGIBLE_SECONDS = 0.1
 BURST_SECONDS = 0.05
 """Until the first of a burst has waited for so long, nobody knows how fast they will be."""
+NEGLIGIBLE_SECONDS = 0.1
+"""Calls that one thread would run in this time are no overload, and cost no second look."""
 
 
 class ModelQueue:
