@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 PATIENCE_SECONDS = 40.0
 RETRY_SECONDS = 0.02
 PAUSE_SECONDS = 0.005
+MAX_IN_FLIGHT = 8000
 HEAD = re.compile(rb'HTTP/1\.1 (\d+)')
 LENGTH = re.compile(rb'\r\ncontent-length: (\d+)', re.IGNORECASE)
 CLOSES = re.compile(rb'\r\nconnection: close', re.IGNORECASE)
@@ -150,10 +151,11 @@ class Traffic:
         await asyncio.gather(*map(ask, range(clients)))
 
     async def ask_at_rate(self, request: bytes, rate: float, seconds: float) -> None:
-        """Ask so many times a second, however long answers take."""
+        """Ask so many times a second, however long answers take, with at most MAX_IN_FLIGHT on their way."""
         begin, number, asking = time.perf_counter(), 0, set[asyncio.Task[None]]()
         while number < rate * seconds:
-            while number < min(rate * seconds, rate * (time.perf_counter() - begin)):
+            due = min(rate * seconds, rate * (time.perf_counter() - begin))
+            while number < due and len(asking) < MAX_IN_FLIGHT:
                 task = asyncio.create_task(self.ask(request))
                 asking.add(task)
                 task.add_done_callback(asking.discard)

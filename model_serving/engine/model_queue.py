@@ -7,7 +7,9 @@ that waits for its batch, or streams, releases its slot to the next.
 
 import asyncio
 import contextlib
+import logging
 import math
+import sys
 import threading
 import time
 import traceback
@@ -32,6 +34,8 @@ BURST_SECONDS = 0.05
 NEGLIGIBLE_SECONDS = 0.1
 """Calls that one thread would run in this time are no overload, and cost no second look."""
 
+logger = logging.getLogger('engine')
+
 
 class ModelQueue:
     """The calls of one model. `slots` of them may run, `max_waiting` wait, in the queue or as coroutines."""
@@ -46,6 +50,7 @@ class ModelQueue:
         self._pool = pool
         self._starting = 0  # Threads that were started for the queue, and have yet to take their first call.
         self._streams: set[QueuedCall] = set()
+        self._is_known_to_hang = False
         self._mean_seconds = 0.0
         self._overloaded_until = 0.0
 
@@ -105,6 +110,17 @@ class ModelQueue:
                 queue.clear()
             return [(call, self._hanging(reason)) for call in calls]
 
+    def log_hang(self) -> None:
+        """Log that the model hangs, and where, unless it is known."""
+        if self._is_known_to_hang or (reason := self.why_hanging()) is None:
+            return
+        self._is_known_to_hang = True
+        late = self.slots.hanging_calls()
+        threads = [slot.thread for slot in list(self.slots.threads) if slot.call in late]
+        frame = sys._current_frames().get(threads[0]) if threads else None
+        where = '; one is here:\n' + ''.join(traceback.format_stack(frame)) if frame else ''
+        logger.error('%s %s%s', self.name, reason, where)
+
     def start_threads(self) -> None:
         """Start a thread for each call that may begin. With the lock held."""
         for size in SIZES:
@@ -136,6 +152,7 @@ class ModelQueue:
             weight = 0.1 if self._mean_seconds else 1
             self._mean_seconds += weight * (time.monotonic() - slot.began - self._mean_seconds)
             slot.call = None
+            self._is_known_to_hang = False
             if slot.held:
                 self.slots.release(slot)
             call = self._begin_call(slot)

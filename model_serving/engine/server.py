@@ -195,3 +195,4 @@ class Server:
         self._finish(call, DeadlineExceeded(message))
         for queued, error in queue.refuse_if_hanging():
             self._finish(cast(Call, queued), error)
+        queue.log_hang()

@@ -37,6 +37,7 @@ class ThreadSlot(Slot):
     def __init__(self, slots: 'Slots', lock: threading.Lock, start_threads: Callable[[], None]) -> None:
         self._slots, self._lock, self._start_threads = slots, lock, start_threads
         self._releases = 0  # How often it was released, and not reacquired.
+        self.thread = threading.get_ident()
         self.size = SMALL
         self.held = False
         self.call: QueuedCall | None = None
