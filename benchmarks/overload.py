@@ -27,7 +27,7 @@ class Case(NamedTuple):
 
 TWO = {'THREADS': '2', 'WORKERS': '1'}
 CASES = {
-    'waits': Case('waits for 10 ms', drill('sleep', 0.01), 0.01, TWO),
+    'waits': Case('waits for 20 ms', drill('sleep', 0.02), 0.02, TWO),
     'computes': Case('computes for 10 ms in Python', drill('compute', 0.01), 0.01, TWO),
     'slow': Case('waits for 500 ms', drill('sleep', 0.5), 0.5, TWO),
     'impatient': Case(
