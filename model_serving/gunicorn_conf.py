@@ -6,6 +6,7 @@ and PRELOAD come from the environment.
 
 import gc
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -16,12 +17,15 @@ import model_serving.access.limits  # noqa: F401 - it makes the memory in which 
 from model_serving.addresses import chosen_host, whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
+from model_serving.engine.shutdown import announce_shutdown
 from model_serving.master.standing import BOOTING
 from model_serving.master.supervisor import Supervisor
+from model_serving.observability.metrics import unanswered_requests
 from model_serving.observability.shared_cells import shared_cells
 from model_serving.project import ROOT, project_file
 from model_serving.service.mounts import packages_of_mounts
 from model_serving.service.preload import PACKAGES, import_packages, run_in_fork, threads_lost_by_a_fork
+from model_serving.settings import drain_seconds
 
 
 def number(name: str, default: int) -> int:
@@ -41,11 +45,13 @@ def one_of(name: str, default: str, *choices: str) -> str:
 BOOT_ERROR = 3  # gunicorn then starts no other.
 END_SECONDS = 2
 PAUSE_SECONDS = 1
+KIB_PER_MIB = 1024
 
 
 def on_starting(server: Any) -> None:
     """Divide the cores among the workers, however many gunicorn's own options made of them."""
     server.supervisor = Supervisor(server, reload_timeout_s)
+    announce_shutdown(server)
     if shares_cores:
         os.environ['OMP_NUM_THREADS'] = share_of_cores(server.cfg.workers)
 
@@ -142,6 +148,13 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """A worker has ended: what it has counted stays, what it has started does not."""
+    if requests := unanswered_requests(worker.metrics_region):
+        server.log.error(
+            'Worker (pid:%s) ended with unanswered requests to %s; the largest worker so far took %d MiB',
+            worker.pid,
+            ', '.join(f'{model}: {count}' for model, count in requests.items()),
+            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // KIB_PER_MIB,
+        )
     shared_cells.release(worker.metrics_region)
     end_group(worker.pid, PAUSE_SECONDS)
     if server.LISTENERS and worker.standing.state == BOOTING:  # Not at once again: it would do the same.
@@ -179,8 +192,8 @@ earlier_threads = threads_lost_by_a_fork()  # Such as those of a profiler, which
 shares_cores = 'OMP_NUM_THREADS' not in os.environ
 os.environ.setdefault('OMP_NUM_THREADS', share_of_cores(workers))  # Numeric packages read it on import.
 
-# Requests in flight have this long to finish when the service stops.
-graceful_timeout = 30
+# Requests in flight have this long to finish when the service stops, after those that still come meanwhile.
+graceful_timeout = 30 + drain_seconds()
 # Longer than the 60 s for which load balancers commonly keep an idle connection to us.
 keepalive = 75
 # The heartbeat of a worker, not a limit of a request.

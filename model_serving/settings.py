@@ -6,6 +6,7 @@ the start and names the setting, its value and the place it came from.
 """
 
 import configparser
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -62,6 +63,9 @@ class ServiceSettings:
 
     timeout_s: float = setting(30.0, minimum=0)
     """Seconds after which a request is answered with 504, whatever the model does."""
+
+    drain_s: float = setting(0.0, minimum=0)
+    """Seconds for which the service accepts connections after SIGTERM, while /health/ready says 503."""
 
     max_waiting: int = setting(2048, minimum=1)
     """Most requests that wait for one model in one worker; more get 503."""
@@ -220,6 +224,13 @@ def _file(text: str) -> Path:
 def names(text: str) -> tuple[str, ...]:
     """The names in a comma-separated list."""
     return tuple(part.strip() for part in text.split(',') if part.strip())
+
+
+def drain_seconds() -> int:
+    """The setting drain_s, for what waits for the service to end; 0 where settings are wrong."""
+    with contextlib.suppress(SettingError):
+        return math.ceil(load_settings(ServiceSettings, 'model_serving').drain_s)
+    return 0
 
 
 PARSERS: dict[Any, Callable[[str], Any]] = {

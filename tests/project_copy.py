@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.service_process import ROOT
 
@@ -68,12 +69,12 @@ def link_environments(copy: Path) -> None:
 
 
 def run_in(
-    copy: Path, *arguments: str, timeout_s: float = 120, **options: object
+    copy: Path, *arguments: str, timeout_s: float = 120, **options: Any
 ) -> 'subprocess.CompletedProcess[str]':
     """Run Python there with these arguments; what it wrote is in the result."""
     return subprocess.run(
         [sys.executable, *arguments], cwd=copy, capture_output=True, text=True, timeout=timeout_s, **options
-    )  # type: ignore[call-overload, no-any-return]
+    )
 
 
 def assert_checks_pass(copy: Path) -> None:

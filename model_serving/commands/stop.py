@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from model_serving.addresses import why_not_free
 from model_serving.commands.background import LOG_FILE, STOP_SECONDS, expected_address, is_server, running_pid
 from model_serving.commands.listeners import listeners
+from model_serving.settings import drain_seconds
 
 PAUSE_SECONDS = 0.1
 
@@ -21,10 +22,11 @@ def stop() -> None:
         return
     place = urlsplit(expected_address())
     os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + STOP_SECONDS
+    seconds = STOP_SECONDS + drain_seconds()
+    end = time.monotonic() + seconds
     while is_server(pid):
         if time.monotonic() > end:
-            sys.exit(f'pid {pid} has not ended after {STOP_SECONDS} seconds; see {LOG_FILE}')
+            sys.exit(f'pid {pid} has not ended after {seconds} seconds; see {LOG_FILE}')
         time.sleep(PAUSE_SECONDS)
     if place.hostname and place.port and why_not_free(place.hostname, place.port):
         sys.exit(f'pid {pid} has ended, but its port is still taken:{listeners(place.port)}')

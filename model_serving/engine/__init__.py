@@ -5,5 +5,6 @@
 - `children.end_group`: ends the processes of a group
 - `children.end_processes`: ends the processes of multiprocessing
 - `children.isolate_children`: lets forked processes start without the server's signal handlers and sockets
+- `shutdown.announce_shutdown`: tells workers when the whole service ends
 - `loop_worker.LoopWorker`: the worker class
 """

@@ -39,6 +39,7 @@ class Application:
     """Any WSGI application."""
 
     timeout_s = 30.0
+    drain_s = 0.0
     max_waiting = 2048
     max_body_bytes = DEFAULT_BODY_BYTES
     max_buffered_bytes = 4 * DEFAULT_BODY_BYTES
@@ -49,6 +50,9 @@ class Application:
 
     def use_hang_check(self, why_hanging: Callable[[str], str | None]) -> None:
         """Have readiness call `why_hanging` with the name of each model."""
+
+    def announce_stop(self) -> None:
+        """Say by readiness that the service is about to end."""
 
     def target(self, environ: dict[str, Any]) -> Target:
         """What answers a request."""
@@ -86,6 +90,7 @@ class ServiceApplication(Application):
         super().__init__(wsgi)
         self.app = wsgi
         self.timeout_s = wsgi.timeout_s
+        self.drain_s = wsgi.drain_s
         self.max_waiting = wsgi.max_waiting
         self.max_body_bytes = wsgi.config['MAX_CONTENT_LENGTH'] or DEFAULT_BODY_BYTES
         self.max_buffered_bytes = max(wsgi.max_buffered_bytes, self.max_body_bytes)
@@ -107,6 +112,11 @@ class ServiceApplication(Application):
         """Have readiness call `why_hanging` with the name of each model."""
         if 'readiness' in self.app.extensions:
             readiness_of(self.app).why_hanging = why_hanging
+
+    def announce_stop(self) -> None:
+        """Say by readiness that the service is about to end."""
+        if 'readiness' in self.app.extensions:
+            readiness_of(self.app).is_stopping = True
 
     def target(self, environ: dict[str, Any]) -> Target:
         """The fast path of a POST to a model, else Flask's dispatch."""

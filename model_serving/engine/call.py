@@ -172,6 +172,8 @@ class Call:
         """Run the rest of a view that is a coroutine. In the event loop."""
         task = monitored(self._await(coroutine), str(self.request))
         self.task = self.server.loop.create_task(task, context=self.context)
+        self.queue.tasks.add(self.task)
+        self.task.add_done_callback(self.queue.tasks.discard)
         if self.connection is None:
             self.cancel()
 

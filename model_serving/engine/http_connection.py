@@ -149,7 +149,7 @@ class HTTPConnection(asyncio.BufferedProtocol):
             if self.call.streaming and now - active_at > self.server.timeout_s:
                 self.output.abort()
         elif self._receiver.is_empty():
-            if now - active_at > self.server.idle_seconds():
+            if now - active_at > self.server.idle_seconds and not self.output.has_unread():
                 self.output.close()
         elif not self._waits_for_room and self._is_too_slow(now):
             self._refuse(RefusedRequest(408, 'The request took too long to arrive; send it again'))

@@ -1,6 +1,7 @@
 """What is sent to one client: at the client's pace, and closed when all has arrived."""
 
 import asyncio
+import select
 import time
 from collections.abc import Callable, Sequence
 
@@ -33,6 +34,12 @@ class HTTPOutput:
         """The descriptor of the client's socket."""
         number: int = self._transport.get_extra_info('socket').fileno()
         return number
+
+    def has_unread(self) -> bool:
+        """Whether the client has just sent something, or EOF: to close now would lose a request."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Write a part of a response."""

@@ -25,12 +25,16 @@ from model_serving.engine.http_request import base_environment
 from model_serving.engine.listener import ConnectionCounts, Listener
 from model_serving.engine.process import allow_many_files, yield_to_running_threads
 from model_serving.engine.server import Server
+from model_serving.engine.shutdown import service_ends
 from model_serving.requests.client_address import parse_address, proxies
 from model_serving.requests.coroutines import use_loop
 
 NOTIFY_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
 END_SECONDS = 2.0
+IDLE_SECONDS_AT_STOP = 0.5
+IDLE_SECONDS_AT_RELOAD = 3.0
+"""Longer, as others serve meanwhile: who calls again in that time learns that the connection closes."""
 TLS_TIMEOUTS = {'ssl_handshake_timeout': 15.0, 'ssl_shutdown_timeout': 2.0}
 WITHOUT_EFFECT = (
     'limit_request_line', 'limit_request_fields', 'limit_request_field_size', 'proxy_protocol', 'header_map',
@@ -46,7 +50,8 @@ class LoopWorker(Worker):  # type: ignore[misc]
     """Reads and writes in the main thread, by asyncio, and runs views in other threads."""
 
     counts = ConnectionCounts()
-    skips_grace = False
+    alive: bool
+    skips_drain = skips_grace = False
     server: Server
     # False before its turn to serve, and when others have taken its place.
     may_accept: Callable[[], bool] = staticmethod(lambda: True)
@@ -108,15 +113,27 @@ class LoopWorker(Worker):  # type: ignore[misc]
             listener.open()
         while self.alive and self.server.served < self.max_requests and not self._is_orphan():
             await self._wait(NOTIFY_SECONDS)
-        for listener in listeners:
-            listener.close()
-        self.server.is_replaced = not self.may_accept()
-        self.server.stopping = True
         # gunicorn itself kills a worker after graceful_timeout.
         end = time.monotonic() + max(1, self.cfg.graceful_timeout - END_SECONDS - 1)
+        is_replaced = not self.may_accept()
+        self.server.stopping = True
+        if service_ends() and not is_replaced:
+            await self._drain(end)
+        for listener in listeners:
+            listener.close()
+        self.server.idle_seconds = IDLE_SECONDS_AT_RELOAD if is_replaced else IDLE_SECONDS_AT_STOP
         while self._count() and time.monotonic() < end and not self.skips_grace:
             self.wakeup.clear()
             await self._wait(PAUSE_SECONDS)
+
+    async def _drain(self, latest: float) -> None:
+        """Go on as a service that is not ready, until those who send it clients have learned of that."""
+        application = self.server.application
+        application.announce_stop()
+        end = min(time.monotonic() + application.drain_s, latest)
+        while (left := end - time.monotonic()) > 0 and not (self.skips_drain or self._is_orphan()):
+            self.wakeup.clear()
+            await self._wait(min(left, NOTIFY_SECONDS))
 
     async def _wait(self, seconds: float) -> None:
         self.notify()
@@ -125,8 +142,9 @@ class LoopWorker(Worker):  # type: ignore[misc]
             await asyncio.wait_for(self.wakeup.wait(), seconds)
 
     def _stop(self, skips_grace: bool) -> None:
-        self.alive = False
+        self.skips_drain = skips_grace or not self.alive  # The second time.
         self.skips_grace |= skips_grace
+        self.alive = False
         self.wakeup.set()
 
     def _is_orphan(self) -> bool:

@@ -5,8 +5,11 @@ another service, a device) or to compute in parallel: threads that compute in Py
 that waits for its batch, or streams, releases its slot to the next.
 """
 
+import asyncio
 import contextlib
+import logging
 import math
+import sys
 import threading
 import time
 import traceback
@@ -21,10 +24,21 @@ from model_serving.requests.slots import DEBUG, thread_state
 
 MAX_STREAMS = 256
 MAX_RETRY_SECONDS = 60
+SHARE_OF_TIME = 0.7
+"""A call is refused that would wait for longer than this share of its time: what is accepted is answered."""
+OVERLOAD_SECONDS = 5.0
+"""A queue that has refused a call is overloaded for so long, and kept short: it is over soon afterwards."""
+SHORT_SECONDS = 0.5
+BURST_SECONDS = 0.05
+"""Until the first of a burst has waited for so long, nobody knows how fast they will be."""
+NEGLIGIBLE_SECONDS = 0.1
+"""Calls that one thread would run in this time are no overload, and cost no second look."""
+
+logger = logging.getLogger('engine')
 
 
 class ModelQueue:
-    """The calls of one model. `slots` of them may run, `max_waiting` wait."""
+    """The calls of one model. `slots` of them may run, `max_waiting` wait, in the queue or as coroutines."""
 
     def __init__(self, name: str, slots: int, max_waiting: int, pool: ThreadPool) -> None:
         self.name = name
@@ -32,16 +46,22 @@ class ModelQueue:
         self.lock = threading.Lock()
         self.waiting: tuple[deque[QueuedCall], deque[QueuedCall]] = deque(), deque()
         self.slots = Slots(slots)
+        self.tasks: set[asyncio.Task[None]] = set()  # Coroutines of calls that have left the queue.
         self._pool = pool
         self._starting = 0  # Threads that were started for the queue, and have yet to take their first call.
-        self._streams = 0
+        self._streams: set[QueuedCall] = set()
+        self._is_known_to_hang = False
         self._mean_seconds = 0.0
+        self._overloaded_until = 0.0
 
     def add(self, call: QueuedCall) -> None:
         """Queue a call. Raises Overloaded where too many wait, or where the model hangs."""
         with self.lock:
-            waiting = sum(map(len, self.waiting))
+            waiting = sum(map(len, self.waiting)) + len(self.tasks)
             if waiting >= self.max_waiting:
+                raise self._overloaded(waiting)
+            may_be_long = waiting * self._mean_seconds > NEGLIGIBLE_SECONDS
+            if may_be_long and self._is_too_long(waiting, call.deadline):
                 raise self._overloaded(waiting)
             if self.slots.is_full(call.size) and (reason := self.why_hanging()):
                 raise self._hanging(reason)
@@ -61,21 +81,21 @@ class ModelQueue:
             return True
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[None]:
-        """Count a stream while it runs. Raises Overloaded where too many do."""
+    def stream(self, call: QueuedCall) -> Iterator[None]:
+        """Count a call as a stream while it runs. Raises Overloaded where too many do."""
         with self.lock:
-            if self._streams >= MAX_STREAMS:
+            if len(self._streams) >= MAX_STREAMS:
                 raise Overloaded(f'{MAX_STREAMS} streams of {self.name} run already; try again later')
-            self._streams += 1
+            self._streams.add(call)
         try:
             yield
         finally:
             with self.lock:
-                self._streams -= 1
+                self._streams.discard(call)
 
     def why_hanging(self) -> str | None:
-        """Why the model does not serve, if calls past their deadlines have all its slots, or its batch."""
-        if not (late := self.slots.hanging_calls()):
+        """Why the model does not serve: late calls have all its slots, its batch, or all its streams."""
+        if not (late := self.slots.hanging_calls() or self._hanging_streams()):
             return None
         seconds = time.monotonic() - max(call.received_at for call in late)
         return f'hangs: {len(late)} calls have run for {seconds:.0f} s'
@@ -89,6 +109,17 @@ class ModelQueue:
             for queue in self.waiting:
                 queue.clear()
             return [(call, self._hanging(reason)) for call in calls]
+
+    def log_hang(self) -> None:
+        """Log that the model hangs, and where, unless it is known."""
+        if self._is_known_to_hang or (reason := self.why_hanging()) is None:
+            return
+        self._is_known_to_hang = True
+        late = self.slots.hanging_calls()
+        threads = [slot.thread for slot in list(self.slots.threads) if slot.call in late]
+        frame = sys._current_frames().get(threads[0]) if threads else None
+        where = '; one is here:\n' + ''.join(traceback.format_stack(frame)) if frame else ''
+        logger.error('%s %s%s', self.name, reason, where)
 
     def start_threads(self) -> None:
         """Start a thread for each call that may begin. With the lock held."""
@@ -118,8 +149,10 @@ class ModelQueue:
     def next_call(self, slot: ThreadSlot) -> QueuedCall | None:
         """The next call of a thread; None if it has to leave."""
         with self.lock:
-            self._mean_seconds += 0.1 * (time.monotonic() - slot.began - self._mean_seconds)
+            weight = 0.1 if self._mean_seconds else 1
+            self._mean_seconds += weight * (time.monotonic() - slot.began - self._mean_seconds)
             slot.call = None
+            self._is_known_to_hang = False
             if slot.held:
                 self.slots.release(slot)
             call = self._begin_call(slot)
@@ -134,6 +167,12 @@ class ModelQueue:
             self.slots.adjust(now, [size for size in SIZES if self.waiting[size]])
             self.start_threads()
 
+    def _hanging_streams(self) -> list[QueuedCall]:
+        """All streams, if there may be no more and none has sent anything in time."""
+        now, streams = time.monotonic(), list(self._streams)
+        full = len(streams) >= MAX_STREAMS
+        return streams if full and all(call.deadline <= now for call in streams) else []
+
     def _begin_call(self, slot: ThreadSlot) -> QueuedCall | None:
         waiting = self.waiting
         sizes = [size for size in SIZES if waiting[size] and self.slots.may_begin(size)]
@@ -147,11 +186,26 @@ class ModelQueue:
     def _hanging(self, reason: str) -> Overloaded:
         return Overloaded(f'{self.name} {reason}; try again later', MAX_RETRY_SECONDS)
 
+    def _wait_s(self, waiting: int) -> float:
+        """How long so many calls will wait, if as many threads as now run calls as long as the last."""
+        return waiting * self._mean_seconds / max(len(self.slots.threads), 1)
+
+    def _is_too_long(self, waiting: int, deadline: float) -> bool:
+        """Whether a call that `waiting` others precede might be too late, or would prolong an overload."""
+        now = time.monotonic()
+        limit_s = SHARE_OF_TIME * (deadline - now) - self._mean_seconds
+        if now < self._overloaded_until:
+            limit_s = min(limit_s, SHORT_SECONDS)
+        if waiting <= len(self.slots.threads) or self._wait_s(waiting) <= limit_s:
+            return False
+        first = min((queue[0].received_at for queue in self.waiting if queue), default=now)
+        return now - first > BURST_SECONDS
+
     def _overloaded(self, waiting: int) -> Overloaded:
         """The error that says when the queue will have drained, at the pace of the last calls."""
-        drain_s = waiting * self._mean_seconds / self.slots.capacity
+        self._overloaded_until = time.monotonic() + OVERLOAD_SECONDS
         message = f'{waiting} requests to {self.name} are waiting already; try again later'
-        return Overloaded(message, math.ceil(min(max(drain_s, 1), MAX_RETRY_SECONDS)))
+        return Overloaded(message, math.ceil(min(max(self._wait_s(waiting), 1), MAX_RETRY_SECONDS)))
 
 
 def run_calls(queue: ModelQueue) -> None:

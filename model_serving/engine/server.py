@@ -21,10 +21,8 @@ from model_serving.errors import DeadlineExceeded, Overloaded, ServingError
 BUFFER_BYTES = 64 * 1024
 LARGE_BUFFER_BYTES = 1024 * 1024
 TICK_SECONDS = 0.1
-IDLE_SECONDS_AT_STOP = 0.5
-IDLE_SECONDS_AT_RELOAD = 3.0
-"""Longer, as others serve meanwhile: who calls again in that time learns that the connection closes."""
-
+CHECKS_PER_ROUND = 10
+MIN_CHECKED = 200
 CLIENT_GONE = 499
 UNPARSED = {'REQUEST_METHOD': '', 'PATH_INFO': '', 'SERVER_PROTOCOL': 'HTTP/1.1'}
 """The environment of what is not HTTP."""
@@ -42,7 +40,7 @@ class Server:
         self.application = application = application_of(wsgi)
         self.timeout_s = application.timeout_s
         self.loop = loop
-        self.keep_alive_s = keep_alive_s
+        self.idle_seconds = keep_alive_s  # For how long a client may keep an idle connection.
         self.connections: set[Connection] = set()
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.large_buffer = memoryview(bytearray(LARGE_BUFFER_BYTES))
@@ -53,10 +51,10 @@ class Server:
         self.served = 0
         self.on_disconnect: Callable[[], None] = lambda: None
         self.stopping = False
-        self.is_replaced = False
         self._in_flight: dict[Call, None] = {}
         self._delivered: deque[Call] = deque()
         self._write_scheduled = False
+        self._unchecked: list[Connection] = []
         self._tick_timer: asyncio.TimerHandle | None = None
         self._tick_due = 0.0
 
@@ -71,12 +69,6 @@ class Server:
         self.connections.discard(connection)
         self.budget.release(connection)
         self.on_disconnect()
-
-    def idle_seconds(self) -> float:
-        """For how long a client may keep an idle connection."""
-        if self.stopping:
-            return IDLE_SECONDS_AT_RELOAD if self.is_replaced else IDLE_SECONDS_AT_STOP
-        return self.keep_alive_s
 
     def serve(self, connection: Connection, incoming: IncomingRequest) -> None:
         """Have a request answered."""
@@ -187,12 +179,20 @@ class Server:
         for call in list(self._in_flight):
             if call.deadline <= now and not call.streaming:
                 self._time_out(call)
-        for connection in list(self.connections):
-            connection.check_timeouts(now)
+        self._check_connections(now)
         self.budget.check_timeouts(now)
         if self._tick_timer is not None and not (self.connections or self._in_flight):
             self._tick_timer.cancel()
             self._tick_timer = None
+
+    def _check_connections(self, now: float) -> None:
+        """Check some of many, so that they do not delay each other: each within a second."""
+        unchecked = self._unchecked = self._unchecked or list(self.connections)
+        most = max(MIN_CHECKED, len(self.connections) // CHECKS_PER_ROUND)
+        for _ in range(min(most, len(unchecked))):
+            connection = unchecked.pop()
+            if not connection.closed:
+                connection.check_timeouts(now)
 
     def _schedule_tick(self) -> None:
         self._tick_due = time.monotonic() + TICK_SECONDS
@@ -206,3 +206,4 @@ class Server:
         self._finish(call, DeadlineExceeded(message))
         for queued, error in queue.refuse_if_hanging():
             self._finish(cast(Call, queued), error)
+        queue.log_hang()

@@ -14,6 +14,7 @@ MAX_THREADS = 512
 """So many threads of a queue run, wait for their batches, or stream."""
 MAX_INTERVAL_SECONDS = 0.05
 """A measurement over a longer time is ignored: this process may have had no CPU."""
+HANG_SHARE = 0.5
 WAITING_SHARE = 0.1
 """Calls that use less of a core each are waiting for something."""
 PARALLEL_SHARE = 0.75
@@ -37,6 +38,7 @@ class ThreadSlot(Slot):
     def __init__(self, slots: 'Slots', lock: threading.Lock, start_threads: Callable[[], None]) -> None:
         self._slots, self._lock, self._start_threads = slots, lock, start_threads
         self._releases = 0  # How often it was released, and not reacquired.
+        self.thread = threading.get_ident()
         self.size = SMALL
         self.held = False
         self.call: QueuedCall | None = None
@@ -58,6 +60,10 @@ class ThreadSlot(Slot):
     def is_late(self, now: float) -> bool:
         """Whether its call is past its deadline."""
         return self.call is not None and self.call.deadline <= now
+
+    def hangs(self, call: QueuedCall, now: float) -> bool:
+        """Whether its call is past its deadline, and not just because it has waited for most of its time."""
+        return call.deadline <= now and now - self.began >= HANG_SHARE * (call.deadline - call.received_at)
 
     def release(self) -> None:
         """Let another call run."""
@@ -119,7 +125,7 @@ class Slots:
         """The calls past their deadlines, if they have all slots, or the batch, or only compute."""
         now = time.monotonic()
         busy = [(slot, slot.call) for slot in list(self.threads) if slot.held or slot.runs_batch]
-        late = [(slot, call) for slot, call in busy if call is not None and call.deadline <= now]
+        late = [(slot, call) for slot, call in busy if call is not None and slot.hangs(call, now)]
         stuck = any(slot.runs_batch for slot, _ in late) or (self.all_stuck and len(late) == len(busy))
         return [call for _, call in late] if stuck or len(late) >= self.capacity else []
 

@@ -16,7 +16,7 @@ def stream(call: Call, response: WSGIResponse) -> None:
     """Send a synchronous stream, in the thread of its view, whose slot another call has from now on."""
     thread_state.slot.release()
     try:
-        with call.queue.stream():
+        with call.queue.stream(call):
             for chunk in response.chunks:
                 if chunk:
                     _send(call, _framed(call, response, chunk))

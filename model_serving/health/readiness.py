@@ -30,7 +30,7 @@ RETRY_SECONDS = 10.0
 
 
 class ModelState(NamedTuple):
-    """The state of a model: 'ready', 'starting' or 'failed', with the reason unless it is ready."""
+    """The state of a model: 'ready', or 'starting', 'failed' or 'stopping' and the reason."""
 
     name: str
     state: str
@@ -44,8 +44,10 @@ class Readiness:
     """Which models of `app` are ready in this process; one that takes over `timeout_s` has failed so far.
 
     `why_hanging` says why a model has stopped answering, in words that follow its name; a server that knows
-    replaces it.
+    replaces it, and sets `is_stopping` when the service is about to end.
     """
+
+    is_stopping = False
 
     def __init__(self, app: Flask, timeout_s: float) -> None:
         self.app = app
@@ -100,6 +102,8 @@ class Readiness:
         failure = model.failure or self.why_hanging(model.name)
         if failure is not None:
             return ModelState(model.name, 'failed', failure)
+        if self.is_stopping:
+            return ModelState(model.name, 'stopping', 'is stopping, with the whole service')
         if model.example is None or model.name in self._ready:
             return ModelState(model.name, 'ready')
         return ModelState(model.name, 'starting', 'has yet to answer its own example')

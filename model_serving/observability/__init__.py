@@ -12,6 +12,7 @@
 - `metrics.count_refused_key`: counts a request without a valid key
 - `metrics.record_request`: counts a request that has ended
 - `metrics.init_model`: shows a model before its first request
+- `metrics.unanswered_requests`: those of a worker that has ended
 - `metrics.observe_batch`: counts a batch, and how long its calls have waited
 - `metrics.observe_call`: counts a call of a resource
 - `metrics.observe_load`: records how long a model takes to load

@@ -104,6 +104,15 @@ def begin_request(model: str, request: CurrentRequest | None = None) -> None:
         region.cells[cell] += 1
 
 
+def unanswered_requests(region: int | None) -> dict[str, int]:
+    """How many requests to each model the process that counted in this region has not answered."""
+    gauges = shared_cells.items_of(region)
+    name = f'{GAUGE_PREFIX}{IN_FLIGHT.name}{SEPARATOR}'
+    return {
+        key.removeprefix(name): int(cell) for key, (cell, *_) in gauges if key.startswith(name) and cell > 0
+    }
+
+
 def record_request(request: CurrentRequest) -> None:
     """Count a request that has ended."""
     region = shared_cells.region

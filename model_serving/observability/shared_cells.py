@@ -106,6 +106,10 @@ class SharedCells:
             Region(self._memories[number]).reset_gauges()
             self._free.append(number)
 
+    def items_of(self, number: int | None) -> Iterator[tuple[str, list[float]]]:
+        """Each name and its values, of the process that has this region."""
+        return Region(self._memories[number]).items() if number is not None else iter(())
+
     def items(self) -> Iterator[tuple[str, list[float]]]:
         """Each name and its values, of each process."""
         for memory in self._memories:

@@ -17,6 +17,7 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     """An application that answers as the HTTP contract says, and the API to mount resources on."""
     app = ServiceApp('model_serving', static_folder=None)
     app.timeout_s = settings.timeout_s
+    app.drain_s = settings.drain_s
     app.max_waiting = settings.max_waiting
     app.max_buffered_bytes = settings.max_buffered_bytes
     app.fast_path = settings.fast_path

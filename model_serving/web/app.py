@@ -30,6 +30,7 @@ class ServiceApp(Flask):
     request_class = ServiceRequest
     json_provider_class = OrjsonProvider
     timeout_s = 30.0
+    drain_s = 0.0
     max_waiting = 2048
     max_buffered_bytes = 128 * 1024 * 1024
     fast_path = True

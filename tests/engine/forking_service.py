@@ -84,6 +84,8 @@ STARTS: dict[str, Callable[[], int]] = {
 EXITS: dict[str, Callable[[int], Any]] = {
     'os._exit': os._exit,
     "C's exit": lambda status: ctypes.CDLL(None).exit(status),
+    'null pointer': ctypes.string_at,
+    'signal': lambda number: os.kill(os.getpid(), number),
 }
 forking_schema = {
     'type': 'object',

@@ -4,6 +4,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -411,6 +412,27 @@ def test_exit_of_a_model_ends_its_worker_alone(tmp_path: Path, what: str, preloa
         loaded = start(service, 'loaded')
         assert 'failed to boot' not in service.text()
     assert not is_there(loaded)
+
+
+def test_worker_that_its_model_breaks_says_which_model_and_is_replaced(tmp_path: Path) -> None:
+    log = tmp_path / 'log'
+    with serving(log) as url:
+        service = Service(url, log)
+        for what, number in (('null pointer', 0), ('signal', signal.SIGABRT), ('signal', signal.SIGKILL)):
+            with pytest.raises(ConnectionError):
+                call(service, 'Exit', what, number)
+            assert until(lambda: pids(service, 1))
+        text = service.text()
+    for said in (
+        'Fatal Python error: Segmentation fault',
+        'Fatal Python error: Aborted',
+        'forking_service.py',
+    ):
+        assert said in text
+    for said in ('was sent SIGSEGV', 'was sent SIGABRT', 'was sent SIGKILL! Perhaps out of memory?'):
+        assert said in text
+    named = re.findall(r'ended with unanswered requests to Exit: 1; .* took \d+ MiB', text)
+    assert len(named) == 3
 
 
 def test_all_children_end_when_gunicorn_is_killed(tmp_path: Path) -> None:

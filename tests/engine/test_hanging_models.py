@@ -1,5 +1,6 @@
 """A model that hangs, in a thread of its own or in the event loop, harms its own callers only."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -93,7 +94,10 @@ def test_model_that_hangs_is_failed_until_a_slot_comes_free(impatient: Service) 
         assert (ready.status, 'Hanging2 hangs' in ready.json['message']) == (503, True)
         until(lambda: impatient.nap('Hanging2', 'later', 0).status == 200)
         assert 'Hanging2 hangs' not in impatient.get('/health/ready').body.decode()
-    assert 'Traceback' not in impatient.text()
+    text = impatient.text()
+    assert 'Traceback' not in text
+    assert len(re.findall(r'Hanging2 hangs: 1 calls have run for \d+ s; one is here:\n', text)) == 1
+    assert 'in nap\n    time.sleep(seconds)\n' in text
 
 
 def test_models_that_hang_one_after_the_other_harm_nobody_else(impatient: Service) -> None:

@@ -65,7 +65,9 @@ def test_broken_trace_is_left_out(header: str) -> None:
 
 
 def test_line_of_the_access_log_is_an_http_request() -> None:
-    found = entry(record(ACCESS, 'POST', '/v1/XXXModel', 200, 1.5, 187, '192.0.2.7', ' key=shop', name='access'))
+    found = entry(
+        record(ACCESS, 'POST', '/v1/XXXModel', 200, 1.5, 187, '192.0.2.7', ' key=shop', name='access')
+    )
 
     assert found['message'] == 'POST /v1/XXXModel 200 1.5 ms 187 B 192.0.2.7 key=shop'
     assert found['httpRequest'] == {

@@ -24,6 +24,7 @@ from model_serving.observability.log_handlers import MAX_BUFFERED_LINES, MAX_WRI
 from model_serving.requests.current import CurrentRequest, current_request
 from model_serving.settings import ROOT
 from model_serving.web.app import ServiceApp
+from tests.linux import linux_only
 
 FORM = '[%(asctime)s] - [%(levelname)s] - [%(request_id)s] - [%(name)s] - %(message)s'
 DATE = '%Y/%m/%d %H:%M:%S'
@@ -512,3 +513,19 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.002)
+
+
+@linux_only
+def test_full_disk_costs_lines_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room again when the file is another one."""
+    monkeypatch.setattr(logging, 'raiseExceptions', False)  # Standard error would be full as well.
+    with Path('/dev/full').open('w') as stream, (tmp_path / 'log').open('w') as file:
+        handler = BulkStreamHandler(stream)
+        for number in range(3000):
+            handler.write(f'lost {number}', may_wait=False)
+        os.dup2(file.fileno(), stream.fileno())
+        for number in range(3):
+            handler.write(f'kept {number}', may_wait=False)
+        lines = (tmp_path / 'log').read_text().splitlines()
+    assert lines[-3:] == ['kept 0', 'kept 1', 'kept 2']
+    assert len(lines) < 1000
