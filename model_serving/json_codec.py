@@ -9,6 +9,7 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from model_serving.errors import InvalidInput
+from model_serving.json_cost import require_shallow
 
 
 class OrjsonProvider(JSONProvider):
@@ -20,15 +21,21 @@ class OrjsonProvider(JSONProvider):
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
         """The value of a JSON text. Raises ValueError with the place of an error."""
-        return orjson.loads(s)
+        return _loads(s.encode() if isinstance(s, str) else s)
 
 
 def decode(body: bytes) -> Any:
     """The value of a JSON text. Raises InvalidInput, which says what is wrong, and where."""
     try:
-        return orjson.loads(body)
+        return _loads(body)
     except ValueError as error:
         raise invalid_json(body, error) from error
+
+
+def _loads(body: bytes) -> Any:
+    value = orjson.loads(body)
+    require_shallow(body, value)
+    return value
 
 
 def invalid_json(body: bytes, error: ValueError) -> InvalidInput:

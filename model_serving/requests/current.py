@@ -21,7 +21,8 @@ class CurrentRequest:
     `trace` is the header of a tracing front end. `finished`: the log and the metrics have it already.
     `client_gone`: nobody waits for the response any more; `cancel` then ends a coroutine that the view waits
     for. `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is
-    a task of the event loop, where its asynchronous stream can be sent as well.
+    a task of the event loop, where its asynchronous stream can be sent as well. `room` is
+    the memory that it has taken for its body.
     """
 
     model = 'other'
@@ -29,6 +30,7 @@ class CurrentRequest:
     status = 0
     seconds = 0.0
     in_flight_cell: int | None = None
+    room = 0
     cancel: Callable[[], None] | None = None
     batched = finished = client_gone = finished_by_engine = in_event_loop = False
 

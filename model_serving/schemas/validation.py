@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from flask import Request, request
 
 from model_serving.errors import InvalidInput, UnsupportedMediaType
+from model_serving.requests.room import FREE_BYTES, take_room
 from model_serving.schemas.compiled import BadSchema, CompiledSchema
 
 View = TypeVar('View', bound=Callable[..., Any])
@@ -69,6 +70,8 @@ def _read_json(current: Request, body: bytes, force: bool) -> Any:
         raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
     if not force and current.environ.get('CONTENT_TYPE') != 'application/json':
         _require_json(current)
+    if len(body) > FREE_BYTES:
+        take_room(body, current.max_content_length or 0)
     instance = current.get_json(force=True)
     if instance is None:
         raise InvalidInput('No JSON object')
