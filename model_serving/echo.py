@@ -2,7 +2,7 @@
 
 from typing import Any
 
-MAX_ECHO = 1000
+MAX_ECHO = 200
 """The maximum number of characters from a body in one message."""
 
 

@@ -16,8 +16,8 @@ GZIP = b'\x1f\x8b'
 MAX_RATIO = 100
 FREE_RATIO_BYTES = 1024 * 1024
 """Up to this size, what a body becomes may be any multiple of its own size."""
-ROOM_PER_BYTE = 16
-"""The most memory that the data of a tensor or a table takes, as lists, by the byte."""
+ROOM_PER_BYTE = 32
+"""The most memory that a byte of data becomes, be it of a table or of a tensor that is validated as JSON."""
 
 
 def json_body() -> Any:
@@ -47,9 +47,14 @@ def plain_body() -> bytes:
     encoding = current.environ.get('HTTP_CONTENT_ENCODING')
     if not encoding:
         return body
-    if (size := plain_bytes(body, encoding)) > FREE_BYTES:
-        room.take(2 * ROOM_PER_BYTE * size)  # All at once: two might wait for what the other has.
+    take_room_for_data(plain_bytes(body, encoding))  # All at once: two might wait for what the other has.
     return decompress(body, encoding, current.max_content_length or 0)
+
+
+def take_room_for_data(size: int) -> None:
+    """Take what so many bytes become. Raises Overloaded."""
+    if size > FREE_BYTES:
+        room.take(ROOM_PER_BYTE * size)
 
 
 def plain_bytes(body: bytes, encoding: str) -> int:

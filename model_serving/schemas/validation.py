@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from flask import Request, request
 
+from model_serving.echo import cut
 from model_serving.errors import InvalidInput, UnsupportedMediaType
 from model_serving.requests.room import FREE_BYTES, take_room
 from model_serving.schemas.compiled import BadSchema, CompiledSchema
@@ -67,7 +68,7 @@ def _read_json(current: Request, body: bytes, force: bool) -> Any:
     if not body:
         raise InvalidInput('No JSON object')
     if (encoding := current.environ.get('HTTP_CONTENT_ENCODING', 'identity')) != 'identity':
-        raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
+        raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {cut(encoding)}')
     if not force and current.environ.get('CONTENT_TYPE') != 'application/json':
         _require_json(current)
     if len(body) > FREE_BYTES:
@@ -80,9 +81,9 @@ def _read_json(current: Request, body: bytes, force: bool) -> Any:
 
 def _require_json(current: Request) -> None:
     if not current.is_json:
-        sent = current.mimetype or 'none'
+        sent = cut(current.mimetype or 'none')
         raise UnsupportedMediaType(f'Send the header Content-Type: application/json (the request has {sent})')
-    charset = current.mimetype_params.get('charset', 'utf-8')
+    charset = cut(current.mimetype_params.get('charset', 'utf-8'))
     if charset.lower() not in ('utf-8', 'utf8', 'us-ascii'):
         raise UnsupportedMediaType(
             f'Send the body in UTF-8, as Content-Type: application/json (the request says charset={charset})'
@@ -96,4 +97,5 @@ def require_valid(compiled: CompiledSchema, instance: Any, body_bytes: int) -> N
         return
     if len(violations) == 1 and not violations[0].pointer:
         raise InvalidInput(violations[0].message)
-    raise InvalidInput(violations[0].message, errors=[violation._asdict() for violation in violations])
+    errors = [{'pointer': cut(pointer), 'message': message} for pointer, message in violations]
+    raise InvalidInput(violations[0].message, errors=errors)
