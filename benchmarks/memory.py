@@ -61,6 +61,7 @@ TENSORS = b'{"inputs":[],"x":['
 CASES = {
     'digits': Case(DIGITS, digits),
     '{},': Case(HELLO, repeated(b'{},')),
+    '{"a":0},': Case(HELLO, repeated(b'{"a":0},')),
     '{"":0},': Case(HELLO, repeated(b'{"":0},')),
     '[[[]]],': Case(HELLO, repeated(b'[[[]]],')),
     '[1,2],': Case(HELLO, repeated(b'[1,2],')),
