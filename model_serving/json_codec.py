@@ -9,7 +9,7 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from model_serving.errors import InvalidInput
-from model_serving.json_cost import require_shallow
+from model_serving.json_cost import LARGE_BYTES, require_shallow
 
 
 class OrjsonProvider(JSONProvider):
@@ -21,20 +21,19 @@ class OrjsonProvider(JSONProvider):
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
         """The value of a JSON text. Raises ValueError with the place of an error."""
-        return _loads(s.encode() if isinstance(s, str) else s)
+        value = orjson.loads(s)
+        if isinstance(s, bytes) and len(s) <= LARGE_BYTES:  # Else validate_json does it.
+            require_shallow(s, value)
+        return value
 
 
 def decode(body: bytes) -> Any:
     """The value of a JSON text. Raises InvalidInput, which says what is wrong, and where."""
     try:
-        return _loads(body)
+        value = orjson.loads(body)
+        require_shallow(body, value)
     except ValueError as error:
         raise invalid_json(body, error) from error
-
-
-def _loads(body: bytes) -> Any:
-    value = orjson.loads(body)
-    require_shallow(body, value)
     return value
 
 

@@ -7,10 +7,14 @@ from model_serving.errors import BodyTooLarge
 
 MAX_DEPTH = 254
 """orjson reads 1,024 levels, and writes so many."""
+
+TOO_DEEP = f'depth limit exceeded: it has more than {MAX_DEPTH} levels'
 BYTES_PER_CONTAINER = 8
 """A body may have one object or list for so many bytes of the largest body."""
 COUNTED_BYTES = 1024 * 1024
 """From this size on, objects and lists are counted to know what a body becomes."""
+LARGE_BYTES = 64 * 1024
+"""In larger bodies it takes notable time to look for depth; in tables that are arrays by then it does not."""
 CHUNK = 64 * 1024
 
 
@@ -36,11 +40,11 @@ def require_few_containers(body: bytes, max_bytes: int) -> None:
 
 def require_shallow(body: bytes, value: Any) -> None:
     """Raise ValueError if `value`, which was read from `body`, nests deeper than MAX_DEPTH levels."""
-    if len(body) > 2 * MAX_DEPTH and _may_be_deep(body) and _is_deep(value):
-        raise ValueError(f'depth limit exceeded: it has more than {MAX_DEPTH} levels')
+    if len(body) > 2 * MAX_DEPTH and may_be_deep(body) and is_deep(value):
+        raise ValueError(TOO_DEEP)
 
 
-def _may_be_deep(body: bytes) -> bool:
+def may_be_deep(body: bytes) -> bool:
     """Whether there are enough brackets for that; those of a table's rows add no depth."""
     count = 0
     for bracket in (b'[', b'{'):
@@ -51,7 +55,8 @@ def _may_be_deep(body: bytes) -> bool:
     return count > MAX_DEPTH and count_containers(body)[1] > MAX_DEPTH
 
 
-def _is_deep(value: Any) -> bool:
+def is_deep(value: Any) -> bool:
+    """Whether `value` nests deeper than MAX_DEPTH levels. It looks at each item of each list."""
     level = [value]
     for _ in range(MAX_DEPTH):
         parts = [each.values() if isinstance(each, dict) else each for each in level]

@@ -8,6 +8,8 @@ from flask import Request, request
 
 from model_serving.echo import cut
 from model_serving.errors import InvalidInput, UnsupportedMediaType
+from model_serving.json_codec import invalid_json
+from model_serving.json_cost import LARGE_BYTES, TOO_DEEP, is_deep, may_be_deep
 from model_serving.requests.room import FREE_BYTES, take_room
 from model_serving.schemas.compiled import BadSchema, CompiledSchema
 
@@ -45,7 +47,10 @@ def validate_json(
         def validated(*args: Any, **kwargs: Any) -> Any:
             current: Request = request._get_current_object()  # type: ignore[attr-defined]
             body = current.get_data()
-            require_valid(compiled, _read_json(current, body, force), len(body))
+            instance = _read_json(current, body, force)
+            require_valid(compiled, instance, len(body))
+            if len(body) > LARGE_BYTES and (arrays or may_be_deep(body)) and is_deep(instance):
+                raise invalid_json(body, ValueError(TOO_DEEP))
             return view(*args, **kwargs)
 
         validated.request_schema = schema  # type: ignore[attr-defined]

@@ -39,6 +39,18 @@ class SumsModelResource(Resource):
         return {}
 
 
+class TablesResource(Resource):
+    """Has an array made of its numbers."""
+
+    @validate_json(
+        {'type': 'object', 'properties': {'numbers': {'type': 'array', 'items': {'type': 'number'}}}},
+        force=True,
+        arrays=True,
+    )
+    def post(self) -> Any:
+        return {}
+
+
 @pytest.fixture(scope='module')
 def iris() -> FlaskClient:
     return create_app(MODELS, only=['IrisModel']).test_client()
@@ -160,6 +172,31 @@ def test_answer_repeats_little_of_a_body(all_models: FlaskClient, url: str, body
     answer = all_models.post(url, data=body % KEY, content_type='application/json')
     assert answer.status_code == 400
     assert len(answer.data) < 1200
+
+
+NEST = b'[' * 300 + b']' * 300
+DEEP = {
+    'small': (HELLO, b'{"name": "a", "x": %s}' % NEST),
+    'large': (HELLO, b'{"name": "a", "x": %s, "y": [%s1]}' % (NEST, b'[1],' * 25_000)),
+    'in a row': (V1, b'{"instances": %s}' % NEST),
+    'beside rows': (V1, b'{"instances": [%s[1,2,3,4]], "x": %s}' % (b'[1,2,3,4],' * 10_000, NEST)),
+    'in a tensor': (V2, b'{"inputs": [], "x": %s}' % NEST),
+}
+
+
+@pytest.mark.parametrize(('url', 'body'), DEEP.values(), ids=DEEP)
+def test_deep_body_is_refused_wherever_it_goes(all_models: FlaskClient, url: str, body: bytes) -> None:
+    answer = all_models.post(url, data=body, content_type='application/json')
+    assert answer.status_code == 400
+    assert 'depth limit exceeded' in answer.get_json()['message']
+
+
+def test_deep_part_beside_tables_that_became_arrays_is_refused() -> None:
+    client = create(Tables=TablesResource).test_client()
+    body = b'{"numbers": [%s1], "x": %s}' % (b'1.5,' * 25_000, b'[%s]')
+    answers = [client.post('/v1/Tables', data=body % each) for each in (b'[[1]]', NEST)]
+    assert [answer.status_code for answer in answers] == [200, 400]
+    assert 'depth limit exceeded' in answers[1].get_json()['message']
 
 
 def test_pointers_are_cut() -> None:
