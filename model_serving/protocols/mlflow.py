@@ -112,7 +112,7 @@ def parse_csv(signature: Signature, body: bytes) -> list[Any]:
         names = next(filter(None, lines), [])
         if not 0 < len(names) <= MAX_COLUMNS:
             raise InvalidInput(
-                f'The CSV needs a line of at most {MAX_COLUMNS} column names, and at least one row'
+                f'The CSV needs a line of column names, at most {MAX_COLUMNS}, and at least one row'
             )
         if len(set(names)) < len(names):
             raise InvalidInput('The CSV has two columns of the same name')

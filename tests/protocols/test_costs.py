@@ -99,7 +99,7 @@ def seconds_of(client: FlaskClient, body: str | bytes, content_type: str = CSV) 
         ('a,b,c,d\n' + ROWS, "'a' is unknown"),
         ('sepal_length,sepal_width\n' + ROWS, "'petal_length' is missing"),
         (NAMES.replace('sepal_width', 'sepal_length') + ROWS, 'two columns of the same name'),
-        (','.join(map(str, range(200_000))) + '\n', 'at most 10000 column names'),
+        (','.join(map(str, range(200_000))) + '\n', 'column names, at most 10000'),
         (LONG + '\n' + ROWS, 'xxx... is unknown'),
         (NAMES + '5.1,3.5,1.4\n' + ROWS, 'Row 1 of the CSV has 3 cells, not 4'),
         (NAMES + LONG + ',3.5,1.4,0.2\n' + ROWS, 'Row 1, column 1 of the CSV cannot be read'),
