@@ -147,6 +147,40 @@ CASES: dict[str, Callable[[int], Case]] = {
         keys(size),
         keys(size, k=1),
     ),
+    'contains, unevaluatedItems: false': lambda size: (
+        {'contains': {'const': 1}, 'unevaluatedItems': False},
+        ones(size),
+        ones(size, 2),
+    ),
+    'contains, nothing does': lambda size: (
+        {'contains': {'const': 2}, 'unevaluatedItems': False},
+        [2] * (size // 2),
+        ones(size),
+    ),
+    'patternProperties, unevaluatedProperties, anyOf': lambda size: (
+        {
+            'patternProperties': {'^k': {'items': {'type': 'integer'}}},
+            'unevaluatedProperties': False,
+            'anyOf': [{'properties': {'k': {'items': each}}} for each in ({'type': 'integer'}, STRING)],
+        },
+        {'k': range_to(size)},
+        {'k': range_to(size), 'a': 1},
+    ),
+    'anyOf of patternProperties, in items': lambda size: (
+        {'items': {'anyOf': [{'patternProperties': {'^a': STRING}, 'unevaluatedProperties': False}, STRING]}},
+        [{'a': 'x'}] * (size // 10),
+        [*([{'a': 'x'}] * (size // 10)), {'b': 1}],
+    ),
+    '$id, in items': lambda size: (
+        {'properties': {'rows': {'items': {'$id': 'https://example.com/row', **PAIR}}}},
+        {'rows': pairs(size)},
+        {'rows': pairs(size, {})},
+    ),
+    '$id, by $ref': lambda size: (
+        {'items': {'$ref': 'row'}, '$defs': {'row': {'$id': 'row', **PAIR}}, '$id': 'https://example.com/'},
+        pairs(size),
+        pairs(size, {}),
+    ),
     '$ref': lambda size: (
         {'items': {'$ref': '#/$defs/pair'}, '$defs': {'pair': PAIR}},
         pairs(size),

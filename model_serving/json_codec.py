@@ -8,6 +8,7 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from model_serving.errors import InvalidInput
+from model_serving.json_cost import LARGE_BYTES, require_shallow
 from model_serving.json_forms import json_form
 
 
@@ -20,15 +21,20 @@ class OrjsonProvider(JSONProvider):
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
         """The value of a JSON text. Raises ValueError with the place of an error."""
-        return orjson.loads(s)
+        value = orjson.loads(s)
+        if isinstance(s, bytes) and len(s) <= LARGE_BYTES:  # Else validate_json does it.
+            require_shallow(s, value)
+        return value
 
 
 def decode(body: bytes) -> Any:
     """The value of a JSON text. Raises InvalidInput, which says what is wrong, and where."""
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        require_shallow(body, value)
     except ValueError as error:
         raise invalid_json(body, error) from error
+    return value
 
 
 def invalid_json(body: bytes, error: ValueError) -> InvalidInput:

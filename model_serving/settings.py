@@ -71,7 +71,7 @@ class ServiceSettings:
     """Most requests that wait for one model in one worker; more get 503."""
 
     max_buffered_bytes: int = setting(128 * 1024 * 1024, minimum=1)
-    """Most bytes of bodies over 64 kB that one worker keeps at a time; further ones wait."""
+    """Most bytes that one worker keeps of requests over 64 kB; and of others, of parsed ones, of answers."""
 
     fast_path: bool = True
     """Whether valid requests to models skip Flask's dispatch; `false` sends all through Flask."""

@@ -1,35 +1,44 @@
-"""How many bytes of bodies the connections of a worker may hold, all together."""
+"""How many bytes of requests the connections of a worker may hold, all together."""
 
 import time
-from collections import deque
 
 from model_serving.engine.call import Connection
 
-FREE_BYTES = 64 * 1024
+FREE_BYTES = 4 * 1024
+"""What each connection may hold beside all budgets."""
+LARGE_BYTES = 64 * 1024
+"""Larger requests have a budget of their own: they would keep small ones waiting."""
 MAX_WAIT_SECONDS = 15.0
 
 
 class BodyBudget:
-    """Grants `size` bytes, first come, first served. The first 64 kB of each body are free."""
+    """Grants `size` bytes, first come, first served. `is_low`: what a client sends next may be too much."""
 
     def __init__(self, size: int) -> None:
         self.available = size
-        self._waiting: deque[tuple[Connection, float]] = deque()
+        self.is_low = False
+        self._waiting: dict[Connection, float] = {}
 
     def reserve(self, connection: Connection, size: int) -> bool:
         """Whether `connection` may hold `size` bytes in all; if not, it is told when to try again."""
-        more = size - connection.reserved
-        if more <= 0 or size <= FREE_BYTES:
+        if size <= connection.reserved:
             return True
-        is_next = not self._waiting or self._waiting[0][0] is connection
-        if more > self.available or not is_next:
-            if connection not in [each for each, _ in self._waiting]:
-                self._waiting.append((connection, time.monotonic()))
+        is_next = not self._waiting or next(iter(self._waiting)) is connection
+        if is_next and self.take(connection, size):
+            self._waiting.pop(connection, None)
+            return True
+        self._waiting.setdefault(connection, time.monotonic())
+        self.is_low = True
+        return False
+
+    def take(self, connection: Connection, size: int) -> bool:
+        """Whether `connection` may hold `size` bytes in all, now."""
+        more = max(0, size - connection.reserved)
+        if more > self.available:
             return False
-        if self._waiting:
-            self._waiting.popleft()
         self.available -= more
-        connection.reserved = size
+        self.is_low = self.available < LARGE_BYTES
+        connection.reserved += more
         return True
 
     def release(self, connection: Connection, kept: int = 0) -> None:
@@ -43,18 +52,21 @@ class BodyBudget:
 
     def check_timeouts(self, now: float) -> None:
         """Refuse those that have waited too long."""
-        while self._waiting and now - self._waiting[0][1] > MAX_WAIT_SECONDS:
-            connection, _ = self._waiting.popleft()
+        while (
+            self._waiting and now - self._waiting[connection := next(iter(self._waiting))] > MAX_WAIT_SECONDS
+        ):
+            del self._waiting[connection]
             if not connection.closed:
                 connection.refuse_for_lack_of_room()
             self._serve_waiting()
 
     def _serve_waiting(self) -> None:
+        self.is_low = self.available < LARGE_BYTES
         while self._waiting:
-            connection = self._waiting[0][0]
+            connection = next(iter(self._waiting))
             if connection.closed:
-                self._waiting.popleft()
+                del self._waiting[connection]
                 continue
             connection.resume_reading()
-            if self._waiting and self._waiting[0][0] is connection:
+            if connection in self._waiting:
                 return

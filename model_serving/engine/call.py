@@ -16,9 +16,11 @@ from model_serving.engine.slots import LARGE, SMALL
 from model_serving.engine.threads import ThreadPool
 from model_serving.errors import ServingError
 from model_serving.observability.log_guard import check_logging
+from model_serving.protocols.body import plain_bytes
 from model_serving.requests.coroutines import monitored
 from model_serving.requests.current import CurrentRequest, current_request
 from model_serving.requests.deadline import deadline
+from model_serving.requests.room import room
 
 LARGE_BYTES = 64 * 1024
 """Requests with larger bodies queue apart, and begin one at a time."""
@@ -95,7 +97,9 @@ class Call:
         self.body = incoming.body
         self.keep_alive = incoming.keep_alive
         self.queue = queue
-        self.size = LARGE if len(self.body) > LARGE_BYTES else SMALL
+        encoding = incoming.environ.get('HTTP_CONTENT_ENCODING')
+        size = plain_bytes(self.body, encoding) if encoding else len(self.body)
+        self.size = LARGE if size > LARGE_BYTES else SMALL
         self.received_at = connection.request_began
         self.deadline = self.received_at + server.timeout_s
         self.request = CurrentRequest(self.environ)
@@ -114,7 +118,9 @@ class Call:
         if self.connection is None or time.monotonic() > self.deadline:
             return  # Nobody waits for it, or it gets 504 at the next tick.
         coroutine = self.context.run(self._run)
-        if coroutine is not None:  # Its task could not enter the context while this thread is in it.
+        if coroutine is None:
+            room.give_back(self.request)
+        else:  # Its task could not enter the context while this thread is in it.
             self.server.loop.call_soon_threadsafe(self._start_task, coroutine)
 
     def count_sent(self, connection: Connection) -> None:
@@ -189,6 +195,8 @@ class Call:
                 self.server.pool.run(partial(self.context.copy().run, self._respond_in_thread, response))
         except BaseException as error:
             self._crash(error)
+        finally:
+            room.give_back(self.request)
 
     def _crash(self, error: BaseException) -> None:
         """Respond to an error that nothing has handled, even SystemExit."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, cast
 
-from model_serving.engine.body_budget import FREE_BYTES
+from model_serving.engine.body_budget import FREE_BYTES, LARGE_BYTES, BodyBudget
 from model_serving.engine.call import Call
 from model_serving.engine.http_output import HTTPOutput
 from model_serving.engine.http_receiver import HTTPReceiver
@@ -13,7 +13,6 @@ from model_serving.engine.http_request import IncomingRequest, RefusedRequest
 from model_serving.engine.server import Server
 from model_serving.errors import ServingError
 
-MAX_UNPARSED_BYTES = 64 * 1024
 WINDOW_SECONDS = 15.0
 MIN_BYTES_PER_SECOND = 1000
 MAX_BODY_SECONDS = 1200.0
@@ -36,6 +35,7 @@ class HTTPConnection(asyncio.BufferedProtocol):
         self._receiver = HTTPReceiver(base, scheme_headers, server.application.max_body_bytes)
         self._window = (self.request_began, 0)  # When a window of the body's rate began, with how many bytes.
         self._buffer = server.buffer
+        self._budget = server.small_budget
         self._has_eof = False
         self._waits_for_room = False
 
@@ -47,8 +47,14 @@ class HTTPConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Where to put what arrives: all connections share it, as it is emptied at once."""
-        large = self._receiver.body_left > len(self.server.buffer)
-        self._buffer = self.server.large_buffer if large else self.server.buffer
+        server = self.server
+        is_kept = self.call is not None or self.output.is_full  # Until the response has been sent.
+        is_low = server.small_budget.is_low or server.budget.is_low
+        if (is_kept or (is_low and not self.reserved)) and not self.output.is_finished:
+            self._buffer = server.buffer[:FREE_BYTES]
+        else:
+            large = self._receiver.body_left > len(server.buffer)
+            self._buffer = server.large_buffer if large else server.buffer
         return self._buffer
 
     def buffer_updated(self, size: int) -> None:
@@ -61,7 +67,7 @@ class HTTPConnection(asyncio.BufferedProtocol):
         data = bytes(self._buffer[:size])
         if self.call is not None or self.output.is_full:
             receiver.unparsed += data
-            if len(receiver.unparsed) > MAX_UNPARSED_BYTES:
+            if len(receiver.unparsed) >= FREE_BYTES:
                 self._transport.pause_reading()
             return
         if receiver.is_empty():
@@ -84,6 +90,7 @@ class HTTPConnection(asyncio.BufferedProtocol):
         """Forget the client; nobody wants the response that is being made."""
         self.closed = True
         self.server.remove(self)
+        self._budget.release(self)
         if self.call is not None:
             call, self.call = self.call, None
             self.server.abandon(call)
@@ -91,7 +98,8 @@ class HTTPConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
-        self.output.is_full = True
+        self.output.fill()
+        self.server.bound_unsent()
 
     def resume_writing(self) -> None:
         """Continue."""
@@ -101,20 +109,17 @@ class HTTPConnection(asyncio.BufferedProtocol):
     def resume_reading(self) -> None:
         """Read more, if there is room for it."""
         request = self._receiver.request
-        if request is not None and request.has_head:
-            size = request.declared or 0
-            if self.server.application.has_guard and self._refuse_early(request):
-                return
-            if request.is_chunked and request.received > FREE_BYTES:
-                size = self.server.application.max_body_bytes  # Else two might wait for what the other has.
-            waited, self._waits_for_room = self._waits_for_room, not self.server.budget.reserve(self, size)
+        if request is not None and request.has_head and self._refuse_early(request):
+            return
+        if size := self._receiver.size():
+            waited, self._waits_for_room = self._waits_for_room, not self._budget_of(size).reserve(self, size)
             if self._waits_for_room:
                 self._transport.pause_reading()
                 return
             if waited:
-                self._window = time.monotonic(), request.received
-            if self._receiver.wants_continue():
-                self._transport.write(b'HTTP/1.1 100 Continue\r\n\r\n')
+                self._window = time.monotonic(), request.received if request else 0
+        if request is not None and request.has_head and self._receiver.wants_continue():
+            self._transport.write(b'HTTP/1.1 100 Continue\r\n\r\n')
         self._transport.resume_reading()
 
     def refuse_for_lack_of_room(self) -> None:
@@ -127,7 +132,8 @@ class HTTPConnection(asyncio.BufferedProtocol):
         self.call = None
         if self.closed:
             return
-        self.server.budget.release(self)
+        if self.reserved:
+            self._budget.release(self)
         self.output.write(pieces)
         receiver = self._receiver
         if not stays_open:
@@ -163,16 +169,30 @@ class HTTPConnection(asyncio.BufferedProtocol):
             self._begin_request()
             receiver.feed(b'')
         if receiver.complete:
-            incoming = receiver.complete.popleft()
-            if self.reserved:
-                self.server.budget.release(self, len(incoming.body))
-            self.server.serve(self, incoming)
+            self._serve(receiver.complete.popleft())
         elif receiver.refused is not None:
             self._refuse(receiver.refused)
         elif receiver.ended:
             self.output.finish(self._has_eof)
         else:
             self.resume_reading()
+
+    def _serve(self, incoming: IncomingRequest) -> None:
+        size = incoming.size + len(self._receiver.unparsed)
+        if self.reserved:
+            self._budget.release(self, size)
+        elif size > FREE_BYTES and not self._budget_of(size).take(self, size):
+            self.refuse_for_lack_of_room()
+            return
+        self.server.serve(self, incoming)
+
+    def _budget_of(self, size: int) -> BodyBudget:
+        """The budget for a request of so many bytes, with nothing reserved in the other one."""
+        budget = self.server.small_budget if size <= LARGE_BYTES else self.server.budget
+        if budget is not self._budget:
+            self._budget.release(self)
+            self._budget = budget
+        return budget
 
     def _begin_request(self) -> None:
         """Count the time of the next request from now on."""
@@ -186,7 +206,8 @@ class HTTPConnection(asyncio.BufferedProtocol):
     def _refuse_early(self, request: IncomingRequest) -> bool:
         """Refuse a request before its body has come, if that may be large and the guard is against it."""
         may_be_large = (request.declared or 0) > FREE_BYTES or request.is_chunked or request.expects_continue
-        refusal = self.server.application.refusal(request.environ) if may_be_large else None
+        has_guard = self.server.application.has_guard
+        refusal = self.server.application.refusal(request.environ) if has_guard and may_be_large else None
         if refusal is not None:
             self._refuse(refusal)
         return refusal is not None

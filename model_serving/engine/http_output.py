@@ -17,7 +17,7 @@ class HTTPOutput:
 
     `is_full`: the client has yet to read what was written. `is_finished`: the last response was written; what
     the client still sends is discarded. `sent_at`: when the client last read something. `written_bytes`:
-    the size of all of that.
+    the size of all that was written, `unsent`: how much of it the client had yet to read at the last check.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -26,7 +26,7 @@ class HTTPOutput:
         self._transport = transport
         secure = getattr(transport, '_ssl_protocol', None)  # TLS hides the buffer of the transport beneath.
         self._tls_transport: asyncio.Transport | None = None if secure is None else secure._transport
-        self._unsent = self._discarded = self.written_bytes = 0
+        self.unsent = self._discarded = self.written_bytes = 0
         self._finished_at = self._received_at = 0.0
         self._on_drained: Callable[[], None] | None = None
 
@@ -55,6 +55,13 @@ class HTTPOutput:
             self._on_drained = callback
         else:
             callback()
+
+    def fill(self) -> None:
+        """Note that the client has much to read."""
+        self.is_full = True
+        if not self.unsent:
+            self.sent_at = time.monotonic()
+        self.unsent = self._unsent_bytes()
 
     def drained(self) -> None:
         """Continue: the client has read most, or has gone."""
@@ -98,8 +105,8 @@ class HTTPOutput:
     def check_timeouts(self, now: float) -> bool:
         """Cut off a client that takes too long to read, or to close. Returns whether it has to do either."""
         unsent = self._unsent_bytes()
-        if unsent != self._unsent:
-            self._unsent, self.sent_at = unsent, now
+        if unsent != self.unsent:
+            self.unsent, self.sent_at = unsent, now
         if unsent:
             if now - self.sent_at > STALLED_SECONDS:
                 self.abort()

@@ -5,6 +5,7 @@ from typing import Any
 
 import httptools
 
+from model_serving.engine.body_budget import FREE_BYTES, LARGE_BYTES
 from model_serving.engine.http_request import MAX_HEAD_BYTES, IncomingRequest, RefusedRequest
 
 PIECE_BYTES = 4096
@@ -42,6 +43,20 @@ class HTTPReceiver:
     def is_empty(self) -> bool:
         """Whether nothing of a request has arrived."""
         return not (self.complete or self.unparsed or self.request or self.refused or self.ended)
+
+    def size(self) -> int:
+        """The bytes that the request which is arriving may take: more than FREE_BYTES, or 0."""
+        request = self.request
+        if request is None:
+            return 0
+        if not request.has_head:
+            return MAX_HEAD_BYTES if self._head_bytes > FREE_BYTES else 0
+        size = request.declared or 0
+        if (
+            request.is_chunked and request.received > FREE_BYTES
+        ):  # Else two might wait for what the other has.
+            size = LARGE_BYTES if request.received <= LARGE_BYTES else self._max_body_bytes
+        return size if size > FREE_BYTES else 0
 
     def wants_continue(self) -> bool:
         """Whether the client waits to be told that it may send the body; true once for a request."""

@@ -113,6 +113,11 @@ class IncomingRequest:
             self.declared = int(length)
 
     @property
+    def size(self) -> int:
+        """The bytes of its headers and its body."""
+        return self._head_bytes + len(self.body)
+
+    @property
     def is_chunked(self) -> bool:
         """Whether the body comes in chunks."""
         return 'HTTP_TRANSFER_ENCODING' in self.environ

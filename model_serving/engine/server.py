@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import operator
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ TICK_SECONDS = 0.1
 CHECKS_PER_ROUND = 10
 MIN_CHECKED = 200
 CLIENT_GONE = 499
+SENT_AT = operator.attrgetter('sent_at')
 UNPARSED = {'REQUEST_METHOD': '', 'PATH_INFO': '', 'SERVER_PROTOCOL': 'HTTP/1.1'}
 """The environment of what is not HTTP."""
 
@@ -45,6 +47,7 @@ class Server:
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.large_buffer = memoryview(bytearray(LARGE_BUFFER_BYTES))
         self.budget = BodyBudget(application.max_buffered_bytes)
+        self.small_budget = BodyBudget(application.max_buffered_bytes)
         self.pool = ThreadPool()
         self.scheduler = Scheduler(loop, self.pool, slots, application.max_waiting)
         application.use_hang_check(self.scheduler.why_hanging)
@@ -67,7 +70,6 @@ class Server:
     def remove(self, connection: Connection) -> None:
         """Forget a client that has gone."""
         self.connections.discard(connection)
-        self.budget.release(connection)
         self.on_disconnect()
 
     def serve(self, connection: Connection, incoming: IncomingRequest) -> None:
@@ -100,6 +102,16 @@ class Server:
         call = self._begin(connection, incoming, name, answer)
         call.context.run(call.log, 'Refused a request with %d: %s', refused.status, refused.message)
         self._finish(call, refused)
+
+    def bound_unsent(self) -> None:
+        """Cut off clients that have read nothing for the longest while all have too much to read."""
+        full = sorted((each.output for each in self.connections if each.output.unsent), key=SENT_AT)
+        unsent = sum([output.unsent for output in full])
+        for output in full[:-1]:  # The last response may be as large as it likes.
+            if unsent <= self.application.max_buffered_bytes:
+                break
+            unsent -= output.unsent
+            output.abort()
 
     def deliver(self, call: Call) -> None:
         """Have a response written. From any thread; the loop wakes up once for many."""
@@ -181,6 +193,7 @@ class Server:
                 self._time_out(call)
         self._check_connections(now)
         self.budget.check_timeouts(now)
+        self.small_budget.check_timeouts(now)
         if self._tick_timer is not None and not (self.connections or self._in_flight):
             self._tick_timer.cancel()
             self._tick_timer = None

@@ -4,27 +4,34 @@ After mlflow/pyfunc/scoring_server/__init__.py of mlflow/mlflow; the columns of 
 of the model, or the columns of its only input.
 """
 
+import contextlib
 import csv
 import io
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from model_serving.echo import echo
 from model_serving.errors import InvalidInput, UnsupportedMediaType
 from model_serving.json_codec import decode_text
-from model_serving.protocols.signature import Signature
-from model_serving.protocols.tensorflow_serving import read_columns, read_rows
+from model_serving.protocols.signature import ANY, Signature
+from model_serving.protocols.tensorflow_serving import columns_of, read_columns, read_rows, require_names
 
 CSV_TYPES = ('text/csv', 'application/csv')
-CSV_CELLS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    '?': ('(?i:true|false)', lambda cell: cell.lower() == 'true'),
-    'i': (r'[-+]?\d{1,20}', int),
-    'u': (r'[-+]?\d{1,20}', int),
-    'f': (r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?', float),
-    'O': ('(?s:.*)', str),
+CSV_CELLS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    '?': ('(?i:true|false)', lambda cell: cell.lower() == 'true', ''),
+    'i': (r'[-+]?\d{1,20}', int, '0123456789+- '),
+    'u': (r'[-+]?\d{1,20}', int, '0123456789+- '),
+    'f': (r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?', float, '0123456789+-.eE '),
+    'O': ('(?s:.*)', str, ''),
 }
-"""The pattern of a cell, and the function that parses it, by numpy's kind of the tensor."""
+"""The pattern of a cell, and the function that parses it, by numpy's kind of the tensor.
+
+Of cells of these characters alone, if there are any, the function itself refuses what the pattern does.
+"""
+ROWS_AT_ONCE = 512
+MAX_COLUMNS = 10_000
 
 
 def is_csv(mimetype: str, parameters: dict[str, str]) -> bool:
@@ -66,10 +73,26 @@ def _parse_records(signature: Signature, records: Any) -> list[Any]:
     return _parse_table(signature, columns, [[record[name] for name in columns] for record in records])
 
 
-def _parse_table(signature: Signature, columns: list[str], rows: list[list[Any]]) -> list[Any]:
+def is_table(signature: Signature, columns: list[str]) -> bool:
+    """Whether these are the columns of the only input, under any names."""
     tensor, *others = signature.inputs
-    if len(tensor.shape) > 1 and not (others or tensor.columns or columns == [tensor.name]):
-        return read_columns(signature, rows)  # The columns of the only input, under any names.
+    return len(tensor.shape) > 1 and not (others or tensor.columns or columns == [tensor.name])
+
+
+def require_columns(signature: Signature, columns: list[str]) -> None:
+    """Raise InvalidInput for a table that cannot have these columns, before its rows are read."""
+    tensor = signature.inputs[0]
+    if not is_table(signature, columns):
+        require_names(columns_of(signature, columns), columns)
+    elif len(tensor.shape) == 2 and tensor.shape[1] not in (ANY, len(columns)):
+        shape = list(tensor.shape)
+        raise tensor.invalid(f'{len(columns)} columns, where the shape {shape} has {shape[1]}')
+
+
+def _parse_table(signature: Signature, columns: list[str], rows: list[list[Any]]) -> list[Any]:
+    require_columns(signature, columns)
+    if is_table(signature, columns):
+        return read_columns(signature, rows)
     return read_columns(signature, {name: [row[index] for row in rows] for index, name in enumerate(columns)})
 
 
@@ -84,32 +107,50 @@ JSON_FORMATS: dict[str, Callable[[Signature, Any], list[Any]]] = {
 
 def parse_csv(signature: Signature, body: bytes) -> list[Any]:
     """The arrays of the inputs, from CSV whose first line names the columns. Raises InvalidInput."""
-    text = decode_text(body, 'utf-8-sig')
+    lines = csv.reader(io.StringIO(decode_text(body, 'utf-8-sig'), newline=''), strict=True)
     try:
-        lines = csv.reader(io.StringIO(text, newline=''), strict=True)
-        names, *rows = [line for line in lines if line] or [[]]
+        names = next(filter(None, lines), [])
+        if not 0 < len(names) <= MAX_COLUMNS:
+            raise InvalidInput(
+                f'The CSV needs a line of column names, at most {MAX_COLUMNS}, and at least one row'
+            )
+        if len(set(names)) < len(names):
+            raise InvalidInput('The CSV has two columns of the same name')
+        require_columns(signature, names)
+        columns = _parse_rows(signature, names, filter(None, lines))
     except csv.Error as error:
         raise InvalidInput(f'The body is not CSV: {error}') from error
-    if not rows:
+    if not columns[0]:
         raise InvalidInput('The CSV needs a line of column names, and at least one row')
-    if len(set(names)) < len(names):
-        raise InvalidInput('The CSV has two columns of the same name')
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(names):
-            raise InvalidInput(f'Row {number} of the CSV has {len(row)} cells, not {len(names)}')
+    if is_table(signature, names):
+        return read_columns(signature, list(map(list, zip(*columns, strict=True))))
+    return read_columns(signature, dict(zip(names, columns, strict=True)))
+
+
+def _parse_rows(signature: Signature, names: list[str], rows: Iterator[list[str]]) -> list[list[Any]]:
+    """The values of each column."""
     kinds = {tensor.name: tensor.kind for tensor in signature.inputs}
-    for index, name in enumerate(names):
-        _parse_cells(kinds.get(name, signature.inputs[0].kind), rows, index)
-    return _parse_table(signature, names, rows)
+    columns: list[list[Any]] = [[] for _ in names]
+    while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        before = len(columns[0])
+        for number, row in enumerate(some, before + 1):
+            if len(row) != len(names):
+                raise InvalidInput(f'Row {number} of the CSV has {len(row)} cells, not {len(names)}')
+        for index, cells in enumerate(zip(*some, strict=True)):
+            kind = kinds.get(names[index], signature.inputs[0].kind)
+            columns[index] += _parse_cells(kind, cells, before + 1, index + 1)
+    return columns
 
 
-def _parse_cells(kind: str, rows: list[list[Any]], index: int) -> None:
-    """Replace the cells of a column by their values."""
-    pattern, parse = CSV_CELLS[kind]
-    matches = re.compile(pattern, re.ASCII).fullmatch
-    for number, row in enumerate(rows, 1):
-        cell = row[index].strip()
-        if not matches(cell):
-            shown = echo(row[index])
-            raise InvalidInput(f'Row {number}, column {index + 1} of the CSV cannot be read: {shown}')
-        row[index] = parse(cell)
+def _parse_cells(kind: str, cells: Sequence[str], first: int, column: int) -> list[Any]:
+    """The values of cells of one column, in rows from number `first` on."""
+    pattern, parse, characters = CSV_CELLS[kind]
+    if characters and not ''.join(cells).strip(characters):
+        with contextlib.suppress(ValueError):
+            return list(map(parse, cells))
+    matches, values = re.compile(pattern, re.ASCII).fullmatch, []
+    for number, cell in enumerate(cells, first):
+        if not matches(cell.strip()):
+            raise InvalidInput(f'Row {number}, column {column} of the CSV cannot be read: {echo(cell)}')
+        values.append(parse(cell.strip()))
+    return values

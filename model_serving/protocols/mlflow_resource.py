@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 from flask_restful import Resource
 
-from model_serving.protocols.body import json_body, plain_body
+from model_serving.protocols.body import json_body, plain_body, take_room_for_data
 from model_serving.protocols.mlflow import is_csv, parse_csv, parse_json
 from model_serving.protocols.tensor_resource import TensorResource
 from model_serving.protocols.tensorflow_serving import build_response
@@ -19,7 +19,9 @@ class InvocationsResource(TensorResource):
         """The predictions, one for each row."""
         signature = self.signature
         if is_csv(request.mimetype, request.mimetype_params):
-            arrays = parse_csv(signature, plain_body())
+            body = plain_body()
+            take_room_for_data(len(body))
+            arrays = parse_csv(signature, body)
         else:
             arrays = parse_json(signature, json_body())
         return build_response(signature, signature.run(arrays), by_rows=True)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from model_serving.echo import echo
 from model_serving.errors import InvalidInput
-from model_serving.json_codec import decode, encode
+from model_serving.json_codec import encode
+from model_serving.protocols.body import json_value, take_room_for_data
 from model_serving.protocols.signature import ANY, DTYPES, Signature, Tensor
 from model_serving.protocols.tensor_data import from_bytes, from_lists, to_bytes, to_json
 from model_serving.schemas.compiled import CompiledSchema
@@ -74,7 +75,9 @@ def parse_request(signature: Signature, body: bytes, json_bytes: str | None) -> 
     size = _json_size(json_bytes, len(body))
     if size == 0 and json_bytes is not None:
         return _parse_raw(signature, body)
-    request = decode(body[:size])
+    if size < len(body):
+        take_room_for_data(len(body))
+    request = json_value(body[:size])
     require_valid(_request_schema(), request, size)
     arrays = _parse_inputs(signature, request['inputs'], memoryview(body)[size:])
     return InferenceRequest(request.get('id'), arrays, _parse_outputs(signature, request))

@@ -27,6 +27,8 @@ DTYPES = {
 ANY = -1
 MAX_ELEMENTS = 2**31
 """More than any body can hold."""
+MAX_EMPTY_ROWS = 1000
+"""Of a tensor without elements: such a row takes no byte of a body, but becomes a list, or a prediction."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Tensor:
         """The number of elements in this `shape`. Raises InvalidInput if the tensor cannot have it."""
         if not self.accepts(shape):
             raise self.invalid(f'the shape {echo(list(shape))} does not fit {list(self.shape)}')
-        if math.prod(size or 1 for size in shape) > MAX_ELEMENTS:
+        rows = math.prod(size or 1 for size, own in zip(shape, self.shape, strict=True) if own == ANY)
+        if math.prod(shape) > MAX_ELEMENTS or (0 in shape and rows > MAX_EMPTY_ROWS):
             raise self.invalid(f'the shape {echo(list(shape))} is too large')
         return math.prod(shape)
 

@@ -6,7 +6,7 @@ TensorFlow Serving: `instances` are answered with `predictions`, `inputs` with `
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from model_serving.echo import echo
@@ -80,13 +80,22 @@ def read_columns(signature: Signature, columns: Any) -> list[Any]:
         if len(inputs) > 1:
             raise InvalidInput(f'The model has several inputs; name them: {", ".join(names)}')
         return [_array(inputs[0], columns)]
-    if len(inputs) == 1 and inputs[0].columns and set(columns) != set(names):
+    if columns_of(signature, columns) != names:
         return [_array(inputs[0], _rows_of(inputs[0].columns, columns))]
-    _require_names(names, columns)
+    require_names(names, columns)
     return [_array(tensor, columns[tensor.name]) for tensor in inputs]
 
 
-def _require_names(names: Sequence[str], given: dict[str, Any]) -> None:
+def columns_of(signature: Signature, given: Iterable[str]) -> list[str]:
+    """The names that the columns `given` must have: those of the inputs, or of the only input's columns."""
+    tensor, *others = signature.inputs
+    if not others and tensor.columns and set(given) != {tensor.name}:
+        return list(tensor.columns)
+    return [tensor.name for tensor in signature.inputs]
+
+
+def require_names(names: Sequence[str], given: Iterable[str]) -> None:
+    """Raise InvalidInput for a name that is unknown, or missing."""
     if unknown := sorted(set(given) - set(names)):
         raise InvalidInput(f'{echo(unknown[0])} is unknown; there are: {", ".join(names)}')
     if missing := [name for name in names if name not in given]:
@@ -95,7 +104,7 @@ def _require_names(names: Sequence[str], given: dict[str, Any]) -> None:
 
 def _rows_of(names: Sequence[str], columns: dict[str, Any]) -> list[list[Any]]:
     """The rows of these columns, in the order of `names`."""
-    _require_names(names, columns)
+    require_names(names, columns)
     if not all(isinstance(column, list) for column in columns.values()):
         raise InvalidInput('Each column is a list of its values')
     if len({len(column) for column in columns.values()}) > 1:

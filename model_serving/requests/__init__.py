@@ -15,6 +15,9 @@
 - `current.on_trial`: the context variable that says whether a model is run on its own example
 - `deadline.deadline`: the context variable that holds the deadline
 - `deadline.remaining_s`: the seconds until then
+- `room.FREE_BYTES`: the largest body that takes no room
+- `room.room`: the memory that parsed bodies may take together
+- `room.take_room`: waits for memory for a body of JSON
 - `slots.DEBUG`: whether internal counts are checked at each step
 - `slots.Slot`: the right of a thread to run beside others
 - `slots.thread_state`: the slot of the calling thread

@@ -21,11 +21,11 @@ class CurrentRequest:
     """A request that started at `started`, by time.perf_counter, and took `seconds`.
 
     `client` is its client's address, `key` the name of the key that it came with, `sent_bytes` the size of
-    the response with its head, where it is known. `trace` is the header of a tracing front end. `finished`:
-    the log and the metrics have it already. `client_gone`: nobody waits for the response any more; `cancel`
-    then ends a coroutine that the view waits for. `finished_by_engine`: the engine, not the application,
-    records its end. `in_event_loop`: the view is a task of the event loop, where its asynchronous stream can
-    be sent as well.
+    the response with its head, where it is known, `room` the memory that it has taken for its body. `trace`
+    is the header of a tracing front end. `finished`: the log and the metrics have it already. `client_gone`:
+    nobody waits for the response any more; `cancel` then ends a coroutine that the view waits for.
+    `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is a
+    task of the event loop, where its asynchronous stream can be sent as well.
     """
 
     model = 'other'
@@ -35,6 +35,7 @@ class CurrentRequest:
     seconds = 0.0
     sent_bytes: int | None = None
     in_flight_cell: int | None = None
+    room = 0
     cancel: Callable[[], None] | None = None
     batched = finished = client_gone = finished_by_engine = in_event_loop = False
 

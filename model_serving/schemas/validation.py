@@ -6,7 +6,11 @@ from typing import Any, TypeVar
 
 from flask import Request, request
 
+from model_serving.echo import cut
 from model_serving.errors import InvalidInput, UnsupportedMediaType
+from model_serving.json_codec import invalid_json
+from model_serving.json_cost import LARGE_BYTES, TOO_DEEP, is_deep, may_be_deep
+from model_serving.requests.room import FREE_BYTES, take_room
 from model_serving.schemas.compiled import BadSchema, CompiledSchema
 
 View = TypeVar('View', bound=Callable[..., Any])
@@ -43,7 +47,10 @@ def validate_json(
         def validated(*args: Any, **kwargs: Any) -> Any:
             current: Request = request._get_current_object()  # type: ignore[attr-defined]
             body = current.get_data()
-            require_valid(compiled, _read_json(current, body, force), len(body))
+            instance = _read_json(current, body, force)
+            require_valid(compiled, instance, len(body))
+            if len(body) > LARGE_BYTES and (arrays or may_be_deep(body)) and is_deep(instance):
+                raise invalid_json(body, ValueError(TOO_DEEP))
             return view(*args, **kwargs)
 
         validated.request_schema = schema  # type: ignore[attr-defined]
@@ -66,9 +73,11 @@ def _read_json(current: Request, body: bytes, force: bool) -> Any:
     if not body:
         raise InvalidInput('No JSON object')
     if (encoding := current.environ.get('HTTP_CONTENT_ENCODING', 'identity')) != 'identity':
-        raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {encoding}')
+        raise UnsupportedMediaType(f'Send the body as it is, without the Content-Encoding {cut(encoding)}')
     if not force and current.environ.get('CONTENT_TYPE') != 'application/json':
         _require_json(current)
+    if len(body) > FREE_BYTES:
+        take_room(body, current.max_content_length or 0)
     instance = current.get_json(force=True)
     if instance is None:
         raise InvalidInput('No JSON object')
@@ -77,9 +86,9 @@ def _read_json(current: Request, body: bytes, force: bool) -> Any:
 
 def _require_json(current: Request) -> None:
     if not current.is_json:
-        sent = current.mimetype or 'none'
+        sent = cut(current.mimetype or 'none')
         raise UnsupportedMediaType(f'Send the header Content-Type: application/json (the request has {sent})')
-    charset = current.mimetype_params.get('charset', 'utf-8')
+    charset = cut(current.mimetype_params.get('charset', 'utf-8'))
     if charset.lower() not in ('utf-8', 'utf8', 'us-ascii'):
         raise UnsupportedMediaType(
             f'Send the body in UTF-8, as Content-Type: application/json (the request says charset={charset})'
@@ -94,5 +103,5 @@ def require_valid(compiled: CompiledSchema, instance: Any, body_bytes: int) -> N
     first = violations[0]
     details: dict[str, Any] = {'hint': words} if (words := getattr(first, 'hint', '')) else {}
     if len(violations) > 1 or first.pointer:
-        details['errors'] = [violation._asdict() for violation in violations]
+        details['errors'] = [{'pointer': cut(pointer), 'message': message} for pointer, message in violations]
     raise InvalidInput(first.message, **details)

@@ -7,6 +7,7 @@ from model_serving.console.pages import serve_client
 from model_serving.health.readiness import Readiness
 from model_serving.observability.access_log import log_requests
 from model_serving.observability.metrics import record_request
+from model_serving.requests.room import room
 from model_serving.settings import ServiceSettings
 from model_serving.web.api import JSONApi, handle_errors
 from model_serving.web.app import ServiceApp
@@ -19,7 +20,7 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     app.timeout_s = settings.timeout_s
     app.drain_s = settings.drain_s
     app.max_waiting = settings.max_waiting
-    app.max_buffered_bytes = settings.max_buffered_bytes
+    app.max_buffered_bytes = room.size = settings.max_buffered_bytes
     app.fast_path = settings.fast_path
     app.url_map.merge_slashes = False  # Else //v1/X is a redirect, whose body is no JSON.
     app.config['MAX_CONTENT_LENGTH'] = settings.max_body_bytes

@@ -13,6 +13,7 @@ from flask_restful.utils import unpack
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from model_serving.catalogue import failures
+from model_serving.echo import cut
 from model_serving.errors import ServingError
 from model_serving.health.readiness import refuse_failed
 from model_serving.json_codec import encode
@@ -154,7 +155,7 @@ def _message(error: HTTPException) -> str:
         if isinstance(error, NotFound):
             models = 'GET /v1/models lists the models with tensors, each of which has the version 1 alone'
             hint = models if _is_protocol(request.path) else 'GET / lists what is'
-            return f'Nothing is served at {request.path}; {hint}'
+            return f'Nothing is served at {cut(request.path)}; {hint}'
         if isinstance(error, MethodNotAllowed):
             allowed = ' or '.join(sorted(set(error.valid_methods or ()) - {'HEAD', 'OPTIONS'}))
             return f'{request.method} is not allowed here; send {allowed}'

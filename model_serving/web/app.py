@@ -12,6 +12,7 @@ from model_serving.json_codec import OrjsonProvider
 from model_serving.requests.coroutines import iterate_sync, run_coroutine
 from model_serving.requests.current import REQUEST_KEY, CurrentRequest, current_request
 from model_serving.requests.deadline import deadline
+from model_serving.requests.room import room
 from model_serving.web.body import ServiceRequest
 
 Headers = list[tuple[str, str]]
@@ -96,6 +97,8 @@ class ServiceApp(Flask):
         if request.finished:
             return
         request.finish(status)
+        if not request.finished_by_engine:
+            room.give_back(request)
         for observe in self.observers:
             observe(request)
 

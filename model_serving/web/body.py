@@ -1,9 +1,11 @@
 """How the service reads the body of a request, and the errors of one that it cannot read."""
 
 import contextlib
+from functools import cached_property
 from typing import Any, NoReturn
 
 from flask import Request
+from werkzeug.datastructures import MIMEAccept
 
 from model_serving.errors import BodyTooLarge, InvalidInput, UnsupportedMediaType
 from model_serving.json_codec import invalid_json
@@ -11,12 +13,26 @@ from model_serving.json_codec import invalid_json
 MAX_DISCARDED_BYTES = 128 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 MAX_LENGTH_DIGITS = 18
+MAX_HEADER_CHARACTERS = 1000
+"""A longer Accept or Content-Type is not read: 60 kB take half a second, even in the event loop."""
 
 
 class ServiceRequest(Request):
     """A request whose body is read once, whole, and never beyond `max_content_length` bytes."""
 
     _body: bytes | None = None
+
+    @cached_property
+    def accept_mimetypes(self) -> MIMEAccept:
+        """What the client accepts; anything, if it takes it too many words to say so."""
+        text = self.environ.get('HTTP_ACCEPT', '')
+        return super().accept_mimetypes if len(text) <= MAX_HEADER_CHARACTERS else MIMEAccept()
+
+    @property
+    def content_type(self) -> str | None:  # type: ignore[override]
+        """The header Content-Type, cut."""
+        text: str | None = self.environ.get('CONTENT_TYPE')
+        return text and text[:MAX_HEADER_CHARACTERS]
 
     def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
         """The body. Raises BodyTooLarge, or InvalidInput where it does not arrive whole."""

@@ -11,7 +11,7 @@ from model_serving.web.app import ServiceApp
 
 CACHE_SIZE = 256
 MAX_KEY_LENGTH = 1024
-"""Headers beyond this length are not cached."""
+"""Headers beyond this length are no origin and no list of names: they are not read."""
 REQUEST_HEADERS = (
     'Origin',
     'Access-Control-Request-Method',
@@ -40,9 +40,9 @@ def allow_origins(app: ServiceApp, origins: tuple[str, ...]) -> None:
 
     def headers_of(environ: dict[str, Any]) -> list[tuple[str, str]]:
         method = 'OPTIONS' if environ['REQUEST_METHOD'] == 'OPTIONS' else ''
-        kind = (method, *[environ.get(variable) for variable in VARIABLES])
+        kind = [environ.get(variable) for variable in VARIABLES]
         is_short = sum([len(value) for value in kind if value]) <= MAX_KEY_LENGTH
-        return (cors_headers if is_short else cors_headers.__wrapped__)(*kind)
+        return cors_headers(method, *(kind if is_short else [None] * len(kind)))
 
     def add(response: Response) -> Response:
         for name, value in headers_of(request.environ):

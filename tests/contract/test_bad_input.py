@@ -34,6 +34,8 @@ def rows(*instances: object) -> bytes:
     return json.dumps({'instances': instances}).encode()
 
 
+DEPTH = 'The body is not JSON: depth limit exceeded'
+
 BAD_BODIES = {
     'no_body': (HELLO, b'', NO_OBJECT),
     'null': (HELLO, b'null', NO_OBJECT),
@@ -51,12 +53,13 @@ BAD_BODIES = {
     'lone_surrogate': (HELLO, b'{"name": "\\ud800"}', 'The body is not JSON: '),
     'invalid_utf8': (HELLO, b'{"name": "\xff"}', 'The body is not UTF-8: byte 10 '),
     'byte_order_mark': (HELLO, b'\xef\xbb\xbf{}', 'The body is not JSON: UTF-8 byte order mark'),
-    'nested_500': (HELLO, b'[' * 500 + b']' * 500, '[[[['),
-    'nested_1000': (HELLO, b'[' * 1000 + b']' * 1000, ''),
-    'nested_10000': (HELLO, b'[' * 10000 + b']' * 10000, 'The body is not JSON: depth limit exceeded'),
+    'nested_254': (HELLO, b'[' * 254 + b']' * 254, '[[[['),
+    'nested_500': (HELLO, b'[' * 500 + b']' * 500, DEPTH),
+    'nested_1000': (HELLO, b'[' * 1000 + b']' * 1000, DEPTH),
+    'nested_10000': (HELLO, b'[' * 10000 + b']' * 10000, DEPTH),
     'open_10000': (HELLO, b'[' * 10000, 'The body is not JSON: '),
-    'nested_500_inside': (HELLO, b'{"name":' * 500 + b'1' + b'}' * 500, "{'name': {'name': "),
-    'nested_1000_inside': (HELLO, b'{"name":' * 1000 + b'1' + b'}' * 1000, ''),
+    'nested_500_inside': (HELLO, b'{"name":' * 500 + b'1' + b'}' * 500, DEPTH),
+    'nested_1000_inside': (HELLO, b'{"name":' * 1000 + b'1' + b'}' * 1000, DEPTH),
     '63_numbers': (DIGITS, rows(ROW[1:]), '[0, 0, 0, '),
     '65_numbers': (DIGITS, rows([*ROW, 0]), '[0, 0, 0, '),
     'out_of_range': (DIGITS, rows([17, *ROW[1:]]), '17 is greater than the maximum of 16'),

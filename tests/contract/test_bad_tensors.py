@@ -104,7 +104,7 @@ BAD_INFERENCES: dict[str, tuple[bytes, str]] = {
     'half_nested_data': (infer(tensor(data=[*ROW[1:], [0]])), 'not nested as the shape [1, 64] says'),
     'deeply_nested_data': (
         b'{"inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP32", "data": %s}]}'
-        % (b'[' * 900 + b']' * 900),
+        % (b'[' * 250 + b']' * 250),
         'not nested as the shape [1, 64] says',
     ),
     'lists_as_elements': (infer(tensor(data=[[[[0]]] * 64])), '[[0]], where FP32 has numbers'),
@@ -233,7 +233,8 @@ BAD_PREDICTIONS: dict[str, tuple[bytes, str]] = {
     'no_rows': (text({'instances': []}), "input 'pixels': [] should be non-empty"),
     'short_row': (text({'instances': [ROW[1:]]}), 'the shape [1, 63] does not fit [-1, 64]'),
     'ragged_rows': (text({'instances': [ROW, ROW[1:]]}), 'not nested as the shape [2, 64] says'),
-    'deep_rows': (b'{"instances": %s}' % (b'[' * 900 + b']' * 900), 'does not fit [-1, 64]'),
+    'deep_rows': (b'{"instances": %s}' % (b'[' * 250 + b']' * 250), 'does not fit [-1, 64]'),
+    'deeper_rows': (b'{"instances": %s}' % (b'[' * 900 + b']' * 900), 'depth limit exceeded'),
     'text_in_a_row': (text({'instances': [['x'] * 64]}), "'x', where FP32 has numbers"),
     'numbers_as_rows': (text({'instances': ROW}), 'the shape [64] does not fit [-1, 64]'),
     'unknown_tensor': (text({'instances': [{'pixel': ROW}]}), "'pixel' is unknown; there are: pixels"),

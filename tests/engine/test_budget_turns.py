@@ -38,7 +38,7 @@ def test_small_body_goes_on_when_the_large_one_before_it_is_refused(
 ) -> None:
     _, large, small = clients
     monkeypatch.setattr(body_budget, 'MAX_WAIT_SECONDS', 1.0)
-    small.budget._waiting[0] = (large, time.monotonic() - 2)
+    small.budget._waiting[large] = time.monotonic() - 2
     small.budget.check_timeouts(time.monotonic())
     assert (large.refused, small.refused, small.reserved) == (True, False, MB)
 
