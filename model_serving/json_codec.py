@@ -9,7 +9,10 @@ from flask.json.provider import JSONProvider
 
 from model_serving.errors import InvalidInput
 from model_serving.json_cost import LARGE_BYTES, require_shallow
-from model_serving.json_forms import json_form
+from model_serving.json_forms import has_numeric_rows, json_form
+
+LINE = orjson.OPT_APPEND_NEWLINE
+WITH_ARRAYS = LINE | orjson.OPT_SERIALIZE_NUMPY
 
 
 class OrjsonProvider(JSONProvider):
@@ -60,7 +63,7 @@ def encode(value: Any) -> bytes:
     Raises TypeError for what JSON cannot hold.
     """
     try:
-        return orjson.dumps(value, default=json_form, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(value, default=json_form, option=WITH_ARRAYS if has_numeric_rows(value) else LINE)
     except TypeError:
         # Only the standard library writes keys that are not strings, and integers over 64 bits.
         return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False).encode() + b'\n'

@@ -221,3 +221,32 @@ def test_text_stays_readable() -> None:
 )
 def test_every_json_value_survives(value: Any) -> None:
     assert json.loads(encode(value)) == json.loads(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    'odd', [numpy.array(['NaT'], 'M8[ns]'), numpy.datetime64('NaT'), numpy.array(['NaT'], 'M8[15m]')]
+)
+@pytest.mark.parametrize('depth', [0, 1, 2])
+def test_date_among_many_rows_of_numbers_is_found(odd: Any, depth: int) -> None:
+    for _ in range(depth):
+        odd = [odd, {'x': 1}]
+    rows: list[Any] = [{'label': 1, 'row': numpy.ones(2, 'f4')} for _ in range(20)]
+    rows[-1]['label'] = odd
+
+    written = encode({'rows': rows})
+
+    assert b'null' in written
+    assert not re.search(rb'19\d\d|16\d\d', written)
+
+
+def test_many_rows_of_numbers_are_written_in_their_own_precision() -> None:
+    rows = [{'label': 'a', 'row': numpy.array([0.1, numpy.nan], 'f4')} for _ in range(20)]
+
+    assert json.loads(encode({'rows': rows})) == {'rows': [{'label': 'a', 'row': [0.1, None]}] * 20}
+
+
+def test_rows_that_contain_themselves_have_no_form() -> None:
+    rows: list[Any] = [numpy.ones(2)] * 20
+    rows.append(rows)
+    with pytest.raises((TypeError, RecursionError)):
+        encode({'rows': rows})

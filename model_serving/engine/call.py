@@ -119,7 +119,8 @@ class Call:
             return  # Nobody waits for it, or it gets 504 at the next tick.
         coroutine = self.context.run(self._run)
         if coroutine is None:
-            room.give_back(self.request)
+            if self.request.room:
+                room.give_back(self.request)
         else:  # Its task could not enter the context while this thread is in it.
             self.server.loop.call_soon_threadsafe(self._start_task, coroutine)
 
