@@ -223,20 +223,16 @@ def test_every_json_value_survives(value: Any) -> None:
     assert json.loads(encode(value)) == json.loads(json.dumps(value))
 
 
-@pytest.mark.parametrize(
-    'odd', [numpy.array(['NaT'], 'M8[ns]'), numpy.datetime64('NaT'), numpy.array(['NaT'], 'M8[15m]')]
-)
+@pytest.mark.parametrize('unit', ['ns', 'D', '15m'])
 @pytest.mark.parametrize('depth', [0, 1, 2])
-def test_date_among_many_rows_of_numbers_is_found(odd: Any, depth: int) -> None:
+def test_date_among_many_rows_of_numbers_is_found(unit: str, depth: int) -> None:
+    odd: Any = numpy.array(['NaT', '2024-01-02'], f'M8[{unit}]')
     for _ in range(depth):
         odd = [odd, {'x': 1}]
     rows: list[Any] = [{'label': 1, 'row': numpy.ones(2, 'f4')} for _ in range(20)]
     rows[-1]['label'] = odd
 
-    written = encode({'rows': rows})
-
-    assert b'null' in written
-    assert not re.search(rb'19\d\d|16\d\d', written)
+    assert b'[null,"2024-01-02' in encode({'rows': rows})
 
 
 def test_many_rows_of_numbers_are_written_in_their_own_precision() -> None:

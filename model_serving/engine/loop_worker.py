@@ -26,7 +26,7 @@ from model_serving.engine.listener import ConnectionCounts, Listener
 from model_serving.engine.process import allow_many_files, yield_to_running_threads
 from model_serving.engine.server import Server
 from model_serving.engine.shutdown import service_ends
-from model_serving.requests.client_address import parse_address, proxies
+from model_serving.requests.client_address import proxies
 from model_serving.requests.coroutines import use_loop
 
 NOTIFY_SECONDS = 1.0
@@ -174,7 +174,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
         def add(connection: socket.socket, address: Any) -> None:
             client = (str(address[0]), str(address[1])) if isinstance(address, tuple) else ('', '')
             base = base_environment(server, client, self.cfg.workers, scheme)
-            protocol = HTTPConnection(self.server, base, headers if self._is_trusted(address) else {})
+            protocol = HTTPConnection(self.server, base, headers if proxies.have_peer(address) else {})
             task = self.loop.create_task(self._connect(protocol, connection, context))
             self.connecting[task] = connection
             task.add_done_callback(self.connecting.pop)
@@ -190,11 +190,6 @@ class LoopWorker(Worker):  # type: ignore[misc]
             await self.loop.connect_accepted_socket(lambda: protocol, sock, ssl=context, **timeouts)
         except OSError as error:  # The client has gone, or does not speak TLS.
             logger.debug('No connection: %s', error)
-
-    @staticmethod
-    def _is_trusted(address: Any) -> bool:
-        """Whether a client is a proxy that may say that its own client uses https."""
-        return proxies.have(parse_address(str(address[0])) if isinstance(address, tuple) else None)
 
     def _count(self) -> int:
         return len(self.server.connections) + len(self.connecting)

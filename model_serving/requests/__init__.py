@@ -1,7 +1,6 @@
 """The request being answered: its id, its deadline, its slot, and the event loop of its coroutines.
 
 - `client_address.client_network`: the address of a client, or its network
-- `client_address.parse_address`: an address from text
 - `client_address.proxies`: the proxies whose headers count
 - `coroutines.iterate_sync`: the chunks of an asynchronous stream, for a thread
 - `coroutines.monitored`: a coroutine that is named in the log when it blocks the event loop

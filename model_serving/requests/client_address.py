@@ -30,6 +30,10 @@ class Proxies:
         """Whether this is one of them. Who connects by a socket in the file system has none, and is."""
         return self.are_all or address is None or any(address in network for network in self._networks)
 
+    def have_peer(self, address: Any) -> bool:
+        """Whether the peer of a socket is one of them."""
+        return self.have(parse_address(str(address[0])) if isinstance(address, tuple) else None)
+
 
 proxies = Proxies(os.environ.get('FORWARDED_ALLOW_IPS', '127.0.0.1,::1').split(','))
 
