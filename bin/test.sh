@@ -51,10 +51,18 @@ run_tests() (
   failed=''
   # Coverage takes time: with more processes beside it, some would be too late for what they test.
   [ -n "$coverage" ] && processes=3 || processes=4
-  pytest -n "$processes" --dist loadfile -m "not alone and $marks" $coverage "$@" || failed=yes
-  pytest -m "alone and $marks" "$@" || failed=yes
+  pytest -n "$processes" --dist loadfile -m "not alone and $marks" $coverage "$@" ||
+    run_failed_alone "$@" || failed=yes
+  pytest -m "alone and $marks" "$@" || run_failed_alone "$@" || failed=yes
   [ -z "$failed" ]
 )
+
+# run_failed_alone ARGUMENT...: run the tests that have just failed once more, one after the other, with nothing beside
+# them. What passes now was too slow before; what does not is wrong.
+run_failed_alone() {
+  echo '== once more by themselves: those that failed'
+  pytest --last-failed --last-failed-no-failures none "$@"
+}
 
 case ${1-} in
   tests/*)
