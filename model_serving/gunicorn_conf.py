@@ -51,7 +51,7 @@ KIB_PER_MIB = 1024
 def on_starting(server: Any) -> None:
     """Divide the cores among the workers, however many gunicorn's own options made of them."""
     server.supervisor = Supervisor(server, reload_timeout_s)
-    announce_shutdown(server)
+    announce_shutdown(server, server.supervisor.ends_the_service)
     if shares_cores:
         os.environ['OMP_NUM_THREADS'] = share_of_cores(server.cfg.workers)
 
@@ -165,7 +165,7 @@ def on_exit(server: Any) -> None:
     """End what is left of workers that had to be killed, and, unless a new master is there, of the master."""
     for pid in server.WORKERS:
         end_group(pid, PAUSE_SECONDS)
-    if not server.supervisor.is_relieved() and preload == 'models':
+    if not server.supervisor.is_relieved and preload == 'models':
         end_processes(END_SECONDS)
 
 

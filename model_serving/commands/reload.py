@@ -22,6 +22,7 @@ from model_serving.master.outcome import SUFFIX
 
 PAUSE_SECONDS = 0.1
 SILENT_SECONDS = 15
+SAY_SECONDS = 5
 ENDS = 'done', 'unready', 'failed'
 
 
@@ -40,7 +41,7 @@ def reload() -> None:
         os.kill(pid, signal.SIGHUP)
         for event, text in _events(pid):
             if event == 'failed':
-                why = f'Not reloaded: {text}\nWhat served before serves on. From {LOG_FILE}:\n{log.error()}'
+                why = f'Not reloaded: {text}\nThe old workers serve on. From {LOG_FILE}:\n{log.error()}'
                 sys.exit(why)
             print(text[:1].upper() + text[1:], flush=True)
         print(f'Reloaded (pid {_pid_after()}, log in {LOG_FILE})')
@@ -51,7 +52,8 @@ def reload() -> None:
 def _events(pid: int) -> Iterator[tuple[str, str]]:
     """What becomes of the reload, as it happens, up to its end."""
     file = PID_FILE.with_name(f'{PID_FILE.name}{SUFFIX}')
-    begin, count, event = time.monotonic(), 0, ''
+    begin = said_at = time.monotonic()
+    count, event = 0, ''
     while event not in ENDS:
         lines = []
         with contextlib.suppress(OSError):
@@ -67,6 +69,9 @@ def _events(pid: int) -> Iterator[tuple[str, str]]:
                 f'pid {pid} says nothing of a reload; see {LOG_FILE},'
                 ' or restart it with bin/stop.sh and bin/start.sh'
             )
+        if time.monotonic() - said_at > SAY_SECONDS:
+            said_at = time.monotonic()
+            print(f'... waiting for a new worker ({said_at - begin:.0f} s)', flush=True)
         time.sleep(PAUSE_SECONDS)
 
 

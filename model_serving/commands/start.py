@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,14 +54,14 @@ def start() -> None:
             url = _wait(process, url_of(host, port), log)
             note_state(process.pid, url)
             states = _wait_for_examples(process, url)
-            for state in states:
-                if 'reason' in state:
-                    print(f'{state["name"]} {state["reason"]}; see the log', file=sys.stderr)
-            ready = [state['name'] for state in states if state['state'] == 'ready']
-            print(f'Serving at {url}/ (pid {process.pid}, log in {LOG_FILE})')
-            if host == LOOPBACK:
-                print('Only this machine can call; for all: HOST=0.0.0.0 bin/start.sh')
-            print(example(url, ready) + 'Stop: bin/stop.sh', flush=True)
+        for state in states:
+            if 'reason' in state:
+                print(f'{state["name"]} {state["reason"]}; see the log', file=sys.stderr)
+        ready = [state['name'] for state in states if state['state'] == 'ready']
+        print(f'Serving at {url}/ (pid {process.pid}, log in {LOG_FILE})')
+        if host == LOOPBACK:
+            print('Only this machine can call; for all: HOST=0.0.0.0 bin/start.sh')
+        print(example(url, ready) + 'Stop: bin/stop.sh', flush=True)
 
 
 def _report_running(pid: int) -> None:
@@ -134,11 +135,14 @@ def _wait_for_examples(process: 'subprocess.Popen[bytes]', url: str) -> list[dic
     """The states of the models when each has answered its example, or has failed."""
     progress = _Progress()
     while process.poll() is None:
-        states = model_states(url)
-        starting = [state['name'] for state in states if state['state'] == 'starting']
-        if not starting:
-            return states
-        progress.say(f'waiting for {starting[0]} to answer its own example')
+        what = 'waiting for an answer'  # An example may keep the interpreter to itself for a while.
+        with contextlib.suppress(OSError, HTTPException, ValueError):
+            states = model_states(url)
+            starting = [state['name'] for state in states if state['state'] == 'starting']
+            if not starting:
+                return states
+            what = f'waiting for {starting[0]} to answer its own example'
+        progress.say(what)
     sys.exit(f'The service has ended; see {LOG_FILE}')
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from model_serving.addresses import why_not_free
 from model_serving.commands.background import LOG_FILE, STOP_SECONDS, expected_address, is_server, running_pid
@@ -12,6 +12,7 @@ from model_serving.commands.listeners import listeners
 from model_serving.settings import drain_seconds
 
 PAUSE_SECONDS = 0.1
+PROMOTION_SECONDS = 3
 
 
 def stop() -> None:
@@ -21,6 +22,19 @@ def stop() -> None:
         print('Not running')
         return
     place = urlsplit(expected_address())
+    while pid is not None:
+        _end(pid)
+        ended, pid = pid, None
+        end = time.monotonic() + PROMOTION_SECONDS
+        while (is_taken := _is_taken(place)) and pid is None and time.monotonic() < end:
+            time.sleep(PAUSE_SECONDS)
+            pid = running_pid()  # A reload had just put another in its place.
+    if is_taken and place.port:
+        sys.exit(f'pid {ended} has ended, but its port is still taken:{listeners(place.port)}')
+    print(f'Stopped (pid {ended})')
+
+
+def _end(pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
     seconds = STOP_SECONDS + drain_seconds()
     end = time.monotonic() + seconds
@@ -28,6 +42,7 @@ def stop() -> None:
         if time.monotonic() > end:
             sys.exit(f'pid {pid} has not ended after {seconds} seconds; see {LOG_FILE}')
         time.sleep(PAUSE_SECONDS)
-    if place.hostname and place.port and why_not_free(place.hostname, place.port):
-        sys.exit(f'pid {pid} has ended, but its port is still taken:{listeners(place.port)}')
-    print(f'Stopped (pid {pid})')
+
+
+def _is_taken(place: SplitResult) -> bool:
+    return bool(place.hostname and place.port and why_not_free(place.hostname, place.port))

@@ -6,20 +6,21 @@ first, so its workers go on for `drain_s` seconds, and are not ready meanwhile.
 
 import mmap
 import signal
+from collections.abc import Callable
 from typing import Any
 
 _memory = mmap.mmap(-1, 1)
 
 
-def announce_shutdown(server: Any) -> None:
-    """Let gunicorn's `server` tell its workers when it stops, unless another master goes on instead (USR2).
+def announce_shutdown(server: Any, ends_the_service: Callable[[], bool]) -> None:
+    """Let gunicorn's `server` tell its workers when it stops, unless another master goes on instead.
 
     A second SIGTERM reaches them, too, and skips the wait.
     """
     stop = server.stop
 
     def announce_and_stop(graceful: bool = True) -> None:
-        if server.reexec_pid == server.master_pid == 0:
+        if ends_the_service():
             _memory[0] = 1
             signal.signal(signal.SIGTERM, lambda *_: server.kill_workers(signal.SIGTERM))
         stop(graceful)

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from model_serving.master.standing import BOOTING, SERVICE, TRIED, Standing
@@ -53,7 +54,7 @@ class Crew:
         """Let one serve."""
         worker.standing.is_open = True
 
-    def admit_replacements(self, candidate: Any) -> None:
+    def admit_replacements(self, candidate: Any, others_serve: bool) -> None:
         """Let those serve that have replaced others, if they are no worse, or if nobody else serves."""
         for worker in self.waiting():
             if worker is not candidate and worker.standing.state == TRIED:
@@ -61,7 +62,7 @@ class Crew:
                     self._try_again_later(worker, worse)
                 else:
                     self.admit(worker)
-        if not self.serving() and self.elsewhere is None:
+        if not (self.serving() or others_serve) and self.elsewhere is None:
             for worker in self.waiting():
                 self.admit(worker)
 
@@ -78,7 +79,9 @@ class Crew:
 
     def worse(self, worker: Any) -> dict[str, str]:
         """The models that this worker has failed, and those that serve have not."""
-        failing = self.failing(worker) - {SERVICE}
+        failing = self.failing(worker)
+        if SERVICE in failing:  # Those that serve answer for nothing.
+            return {name: why for name, why in worker.standing.failures.items() if name == SERVICE}
         return {name: why for name, why in worker.standing.failures.items() if name not in failing}
 
     def failures(self) -> dict[str, str]:
@@ -88,6 +91,7 @@ class Crew:
     def failing(self, but: Any = None) -> set[str]:
         """The models that no worker answers for, `but` one that does not count."""
         known = [set(worker.standing.failures) for worker in self.serving() if worker is not but]
+        known = [names for names in known if SERVICE not in names] or known
         if self.elsewhere is not None:
             known.append(self.elsewhere)
         return set.intersection(*known) if known else set()
@@ -99,6 +103,23 @@ class Crew:
         worker.standing.is_open = False
         self._leaving[worker.pid] = time.monotonic() + patience_s + KILL_SECONDS
         self.server.kill_worker(worker.pid, number)
+
+    def dispensable(self, workers: Iterable[Any]) -> Any:
+        """Which of these is to leave first: the oldest that does not serve, else the oldest."""
+        return min(workers, key=lambda worker: (worker.standing.is_serving, worker.age))
+
+    def shrink(self) -> bool:
+        """Have those leave first, where there are too many, that do not serve. Whether one does."""
+        surplus = len(self.all()) - self.count
+        for worker in self.waiting()[: max(0, surplus)]:
+            self.dismiss(worker)
+        return self.are_leaving()
+
+    def kill_idle(self) -> None:
+        """End those that answer nobody: they would keep the address for as long as they load."""
+        idle = [worker for worker in self.all() if not worker.standing.is_serving]
+        for worker in [each for each in idle if each.pid not in self._leaving]:
+            self.server.kill_worker(worker.pid, signal.SIGKILL)
 
     def are_leaving(self) -> bool:
         """Whether some are on their way; those that take too long are killed."""

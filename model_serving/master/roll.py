@@ -32,11 +32,18 @@ class Roll:
         old = [worker for worker in crew.all() if worker.age <= self._old_age]
         if len(crew.all()) - len(old) < crew.count:
             self._end = time.monotonic() + self._timeout_s
-            self.candidate = crew.spawn()
+            try:
+                self.candidate = crew.spawn()
+            except OSError as error:
+                self.failure = f'a new worker could not be started: {error}'
         elif old:
-            crew.dismiss(old[0])
+            crew.dismiss(crew.dispensable(old))
         else:
             self.is_done = True
+
+    def is_new(self, worker: Any) -> bool:
+        """Whether it has been started by this replacement, and has been let serve."""
+        return bool(worker.age > self._old_age) and worker is not self.candidate
 
     def _look(self) -> None:
         worker, crew = self.candidate, self._crew
@@ -51,7 +58,8 @@ class Roll:
             every = crew.all()
             number = sum(each.age > self._old_age for each in every)
             self._tell(f'worker {number} of {crew.count} is new and ready')
-            if every[0].age <= self._old_age and len(every) > crew.count:
-                crew.dismiss(every[0])
+            old = [each for each in every if each.age <= self._old_age]
+            if old and len(every) > crew.count:
+                crew.dismiss(crew.dispensable(old))
         elif time.monotonic() > self._end:
             self.failure = f'a new worker was not ready within {self._timeout_s:g} s (RELOAD_TIMEOUT_S)'

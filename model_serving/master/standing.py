@@ -11,7 +11,7 @@ SIZE = 256 * 1024
 
 MAX_MODELS = 100
 MAX_REASON = 300
-HEAD = struct.Struct('<BBxxI')
+HEAD, LENGTH = struct.Struct('<BBxxI'), struct.Struct('<I')
 SERVICE = 'The service'
 """Stands for a model's name where nothing could be loaded."""
 
@@ -67,4 +67,5 @@ class Standing:
         some = {name: reason[:MAX_REASON] for name, reason in list(failures.items())[:MAX_MODELS]}
         text = json.dumps(some, ensure_ascii=False).encode(errors='replace')
         self._memory[HEAD.size : HEAD.size + len(text)] = text
-        HEAD.pack_into(self._memory, 0, self.state, self.is_open, len(text))
+        # Not the bytes before it: the first process may be setting its own.
+        LENGTH.pack_into(self._memory, HEAD.size - LENGTH.size, len(text))

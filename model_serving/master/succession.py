@@ -31,6 +31,7 @@ class Successor:
             os.close(writer)
         self._end = time.monotonic() + timeout_s
         self._text = b''
+        self.is_ending = False
         self.failure = 'the new first process has ended before its workers were ready'
 
     def is_alive(self) -> bool:
@@ -38,17 +39,18 @@ class Successor:
         return bool(self._server.reexec_pid)
 
     def messages(self) -> list[tuple[str, str]]:
-        """What it has said since the last call: a word, and a text."""
+        """What it has said since the last call, a word and a text each; nothing once it is being ended."""
         with contextlib.suppress(BlockingIOError):
             while piece := os.read(self._reader, 4096):
                 self._text += piece
         *lines, self._text = self._text.split(b'\n')
-        return [tuple(json.loads(line)) for line in lines]
+        return [] if self.is_ending else [tuple(json.loads(line)) for line in lines]
 
     def check_time(self) -> None:
         """End it if it takes too long, or is to end."""
         late_s = time.monotonic() - self._end
         if late_s > 0 and self.is_alive():
+            self.is_ending = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._server.reexec_pid, signal.SIGTERM if late_s < END_SECONDS else signal.SIGKILL)
 

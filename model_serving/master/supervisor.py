@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ class Supervisor:
         self.crew = Crew(server, self.predecessor.failing if self.predecessor else None)
         self.roll = self._roll_up_to(0) if self.predecessor else None
         self._count_before = 0
-        self._reloads_again = self._is_relieved = False
+        self._reloads_again = self.is_relieved = (
+            False  # When a new first process serves in place of this one.
+        )
         self._reap, self._manage = server.reap_workers, server.manage_workers
         self._reexec, self._wait = server.reexec, server.wait_for_signals
         server.reap_workers, server.manage_workers = self.reap, self.manage
@@ -110,17 +113,22 @@ class Supervisor:
         self.outcome.tell('begun', f'a new first process is started ({reason})')
         self._count_before = self.crew.count
         limit_s = self.timeout_s * (self.crew.count + 1)
-        self.successor = Successor(self.server, self._reexec, self.crew.failing(), limit_s)
+        try:
+            self.successor = Successor(self.server, self._reexec, self.crew.failing(), limit_s)
+        except OSError as error:
+            self.outcome.tell('failed', f'a new first process could not be started: {error}')
 
-    def is_relieved(self) -> bool:
-        """Whether a new first process serves in place of this one; one that is not ready ends first."""
-        if self.successor is not None and not self._is_relieved:
+    def ends_the_service(self) -> bool:
+        """Whether nothing goes on in place of this process, which stops now. Ends what was to serve later."""
+        if self.is_relieved:
+            return False
+        while self.successor is not None and self.successor.is_alive():
             self.successor.end()
-            while self.successor.is_alive():
-                self.server.reap_workers()
-                self.successor.check_time()
-                time.sleep(POLL_SECONDS)
-        return self._is_relieved
+            self.successor.check_time()
+            self.server.reap_workers()
+            time.sleep(POLL_SECONDS)
+        self.crew.kill_idle()
+        return self.predecessor is None
 
     def manage(self) -> None:
         """See how far all is; then have as many workers as there should be."""
@@ -129,9 +137,12 @@ class Supervisor:
         is_leaving = self.crew.are_leaving()
         if self.roll is not None:
             self._step(self.roll)
-        elif not is_leaving:  # Else gunicorn would end another.
-            self._manage()
-        self.crew.admit_replacements(self.roll and self.roll.candidate)
+        elif not (is_leaving or self.crew.shrink()):  # Else gunicorn would end another.
+            try:
+                self._manage()
+            except OSError as error:
+                self.server.log.error('No worker could be started, which is tried again: %s', error)
+        self.crew.admit_replacements(self.roll and self.roll.candidate, self.successor is not None)
         if self.successor is not None:
             self._hear(self.successor)
         if self._reloads_again and self.successor is None and not self.server.master_pid:
@@ -179,8 +190,13 @@ class Supervisor:
         if self.predecessor is not None:
             self.predecessor.tell('failed', reason)
             raise HaltServer(reason, 1)
+        roll = self.roll
         self._drop_roll()
-        self.outcome.tell('failed', reason)
+        count = sum(roll is not None and roll.is_new(worker) for worker in self.crew.serving())
+        mixed = (
+            f'; {count} of {self.crew.count} workers are new: correct it, and reload again' if count else ''
+        )
+        self.outcome.tell('failed', reason + mixed)
 
     def _drop_roll(self) -> None:
         roll, self.roll = self.roll, None
@@ -196,11 +212,13 @@ class Supervisor:
                 self.outcome.tell('step', text)
                 if self.crew.count > 1:
                     server.num_workers -= 1
-                    self.crew.dismiss(self.crew.all()[0])
+                    self.crew.dismiss(self.crew.dispensable(self.crew.all()))
             elif word == 'failed':
                 successor.failure = text
             else:
-                self._is_relieved = True
+                self.is_relieved = True
+                if self._reloads_again:
+                    os.kill(server.reexec_pid, signal.SIGHUP)
                 self.outcome.tell(word, text)
                 sd_notify(f'MAINPID={server.reexec_pid}', server.log)
                 for worker in self.crew.all():

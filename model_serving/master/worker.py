@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from model_serving.catalogue import mounted_models
 from model_serving.engine.application import service_in
 from model_serving.errors import with_texts
 from model_serving.health.readiness import readiness_of
@@ -89,8 +90,9 @@ def _report(readiness: 'Readiness', standing: Standing) -> None:
                 announced.add(state.name)
                 seconds = load_seconds.get(state.name, 0.0)
                 logger.info('ready: %s %.*f s', state.name, seconds < 10, seconds)
-        failed = [state for state in states if state.state == 'failed']
-        failures = {state.name: with_texts(str(state.reason)) for state in failed}
+        # A model that hangs may answer again: it has not failed as one that cannot answer.
+        failed = {model.name: model.failure for model in mounted_models(readiness.app) if model.failure}
+        failures = {name: with_texts(failure) for name, failure in failed.items()}
         if failures != standing.failures:
             standing.failures = failures
         if not any(state.state == 'starting' for state in states):

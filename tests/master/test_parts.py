@@ -3,12 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from model_serving.master.crew import Crew
 from model_serving.master.loaded_files import LoadedFiles
-from model_serving.master.standing import BOOTED, BOOTING, MAX_MODELS, SERVICE, Standing
+from model_serving.master.standing import BOOTED, BOOTING, MAX_MODELS, SERVICE, TRIED, Standing
 from model_serving.master.worker import FailedService
 
 
@@ -33,6 +34,52 @@ def test_standing_has_room_for_the_failures_of_many_models() -> None:
     standing = Standing(is_open=True)
     standing.failures = {f'Model{number}': '”' * 10_000 for number in range(1000)}
     assert len(standing.failures) == MAX_MODELS
+
+
+def test_failures_leave_alone_what_the_first_process_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    standing = Standing(is_open=True)
+
+    def dumps(*_: object, **__: object) -> str:
+        standing.is_open = False  # As from the other process, in the middle of it.
+        return '{}'
+
+    monkeypatch.setattr('model_serving.master.standing.json.dumps', dumps)
+    standing.failures = {'Model': 'fails'}
+    assert not standing.is_open
+
+
+def crew_of(*standings: tuple[bool, dict[str, str]]) -> Crew:
+    """Workers by whether they serve, and what they have failed."""
+    workers = {}
+    for number, (is_open, failures) in enumerate(standings):
+        standing = Standing(is_open)
+        standing.state, standing.failures = TRIED, failures
+        workers[number] = SimpleNamespace(pid=number, age=number, standing=standing)
+    return Crew(SimpleNamespace(WORKERS=workers, num_workers=len(workers)), None)
+
+
+DOWN = {SERVICE: 'cannot be loaded'}
+WORSE = {
+    'same': ([{'A': 'x'}], {'A': 'y'}, set()),
+    'one_more': ([{'A': 'x'}], {'A': 'x', 'B': 'y'}, {'B'}),
+    'all_down': ([DOWN], {'A': 'x'}, set()),
+    'down_as_before': ([DOWN], DOWN, {SERVICE}),
+    'one_of_two_down': ([DOWN, {}], {'A': 'x'}, {'A'}),
+}
+"""What those that serve have failed, what a new worker has, and what is worse in it."""
+
+
+@pytest.mark.parametrize(('serving', 'new', 'worse'), WORSE.values(), ids=WORSE)
+def test_new_worker_is_worse_by_what_others_answer_for(
+    serving: list[dict[str, str]], new: dict[str, str], worse: set[str]
+) -> None:
+    crew = crew_of(*[(True, failures) for failures in serving], (False, new))
+    assert set(crew.worse(crew.all()[-1])) == worse
+
+
+def test_worker_that_does_not_serve_leaves_first() -> None:
+    crew = crew_of((True, {}), (False, {}), (True, {}))
+    assert crew.dispensable(crew.all()).age == 1
 
 
 def test_changed_file_of_a_loaded_module_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

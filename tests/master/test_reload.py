@@ -98,6 +98,27 @@ def test_model_that_had_failed_before_hinders_no_other(tmp_path: Path, project: 
         assert service.call()['weight'] == 2
 
 
+def test_service_that_answers_nothing_takes_what_loads(tmp_path: Path, project: Project) -> None:
+    with updated(
+        tmp_path, project, ready=1, WORKERS='1', MODEL_SERVING_MODELS='XXXModel,VersionModel'
+    ) as service:
+        project.main.write_text('raise SystemExit(1)')
+        service.kill_a_worker()
+        until(lambda: service.statuses('/v1/XXXModel') == {503})
+        project.mend()
+        project.weight.write_text('x')
+        assert service.reload()[0] == 'unready'
+        assert service.statuses('/v1/XXXModel') == {400}
+
+
+def test_stop_does_not_wait_for_a_worker_that_loads(service: Updated, project: Project) -> None:
+    project.write(2, seconds=600)
+    os.kill(service.master, signal.SIGHUP)
+    until(lambda: len(service.workers()) == 3)
+    os.kill(service.master, signal.SIGTERM)
+    until(lambda: not service.pid_file.exists())
+
+
 KINDS = {'asyncio': '', 'threads': '--worker-class gthread'}
 
 

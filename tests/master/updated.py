@@ -139,9 +139,9 @@ def updated(folder: Path, project: Project, ready: int = 2, **environment: str) 
         try:
             yield service
         finally:
-            pid = service.master
-            os.kill(pid, signal.SIGTERM)
-            until(lambda: not service.pid_file.exists(), 40)
+            if service.pid_file.exists():
+                os.kill(service.master, signal.SIGTERM)
+                until(lambda: not service.pid_file.exists(), 40)
 
 
 def until(condition, seconds: float = 20):
