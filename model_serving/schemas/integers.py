@@ -115,11 +115,16 @@ def make_integers(places: Places | None, value: Any) -> Any:
         return value
     if kind is float:
         return int(value) if places.is_integer and value.is_integer() else value
-    if kind is dict:
-        for name in value if places.others else places.named.keys() & value.keys():
-            if type(item := value[name]) in CHANGED:  # A call for each value would cost more than validation.
-                value[name] = make_integers(places.named.get(name, places.others), item)
-    elif kind is list and places.items and not CHANGED.isdisjoint(map(type, value)):
-        inner = places.items
-        value[:] = [make_integers(inner, item) if type(item) in CHANGED else item for item in value]
+    if kind is dict and (others := places.others):
+        for name, item in value.items():
+            if type(item) in CHANGED:  # A call for each value would cost more than validation.
+                value[name] = make_integers(places.named.get(name, others), item)
+    elif kind is dict:
+        for name, inner in places.named.items():
+            if type(item := value.get(name)) in CHANGED:
+                value[name] = make_integers(inner, item)
+    elif kind is list and (inner := places.items):
+        for index, item in enumerate(value):
+            if type(item) in CHANGED:
+                value[index] = make_integers(inner, item)
     return value
