@@ -6,7 +6,7 @@ from typing import Any
 
 from model_serving.schemas.subschemas import Subschemas, json_pointer
 
-OF_ITEMS = 'items', 'prefixItems', 'unevaluatedItems'
+OF_ITEMS = 'contains', 'items', 'prefixItems', 'unevaluatedItems'
 OF_VALUES = 'additionalProperties', 'patternProperties', 'unevaluatedProperties'
 """Keywords whose schemas apply to what is inside; one of some items or values is taken for one of all, as an
 integer is valid wherever the same double is."""

@@ -47,6 +47,32 @@ CASES: dict[str, tuple[dict[str, Any], Any, Any]] = {
         {'n': 2.0},
         {'n': 2},
     ),
+    'contains': ({'contains': INTEGER}, ['a', 1.0], ['a', 1]),
+    'anchor': (
+        {'properties': {'n': {'$ref': '#A'}}, '$defs': {'n': {'$anchor': 'A', **INTEGER}}},
+        {'n': 2.0},
+        {'n': 2},
+    ),
+    'own_id': (
+        {'$id': 'request.json', 'items': {'$ref': 'request.json#/$defs/n'}, '$defs': {'n': INTEGER}},
+        [2.0],
+        [2],
+    ),
+    'absolute_id': (
+        {'$id': 'https://a.b/c', 'items': {'$ref': 'https://a.b/c#/$defs/n'}, '$defs': {'n': INTEGER}},
+        [2.0],
+        [2],
+    ),
+    'urn': ({'$id': 'urn:a:b', 'items': {'$ref': '#/$defs/n'}, '$defs': {'n': INTEGER}}, [2.0], [2]),
+    'embedded_id': (
+        {
+            '$id': 'https://a.b/c',
+            'items': {'$ref': 'n'},
+            '$defs': {'x': {'$id': 'n', '$ref': '#/$defs/y', '$defs': {'y': INTEGER}}},
+        },
+        [2.0],
+        [2],
+    ),
     'recursion': (
         {'$ref': '#/$defs/tree', '$defs': {'tree': TREE}},
         {'v': 1.0, 'kids': [{'v': 2.0, 'kids': [{'v': 3.0}]}]},
