@@ -15,7 +15,7 @@ def as_array(rows: Any, dtype: Any = 'float32') -> Any:
     """Return what numpy.asarray(rows, dtype) returns: an array [n, m] of n rows of m numbers.
 
     For lists of lists it takes 40 % of the time: 512 rows of 64 numbers 0.25 ms instead of 0.65 ms. Raises
-    InvalidInput for lists that differ in length where an array cannot.
+    InvalidInput for lists that differ in length where an array cannot, and for a number beyond `dtype`.
     """
     import numpy
 
@@ -30,6 +30,8 @@ def as_array(rows: Any, dtype: Any = 'float32') -> Any:
             pass  # Rows of different lengths, or not numbers: numpy knows what to say or do.
     try:
         return numpy.asarray(rows, dtype)
+    except OverflowError as error:
+        raise InvalidInput(f'A number is too large or too small for {numpy.dtype(dtype)}') from error
     except ValueError as error:
         if 'inhomogeneous' in str(error) and isinstance(rows, list) and (found := _uneven(rows)):
             raise InvalidInput(found) from error
@@ -38,6 +40,7 @@ def as_array(rows: Any, dtype: Any = 'float32') -> Any:
 
 def _uneven(rows: list[Any]) -> str | None:
     """Which of the lists in `rows` is not as long as the first; None if they are even."""
+    is_top = True
     while rows:
         lengths = [len(row) if isinstance(row, list) else None for row in rows]
         for number, length in enumerate(lengths):
@@ -45,8 +48,9 @@ def _uneven(rows: list[Any]) -> str | None:
                 found, needed = (
                     'a single value' if size is None else f'{size} values' for size in (length, lengths[0])
                 )
-                return f'All rows must have the same length; row {number} has {found}, row 0 has {needed}'
-        rows = [item for row in rows if isinstance(row, list) for item in row]
+                one, other = (f'row {number}', 'row 0') if is_top else ('one inside a row', 'another')
+                return f'All rows must have the same length; {one} has {found}, {other} has {needed}'
+        rows, is_top = [item for row in rows if isinstance(row, list) for item in row], False
     return None
 
 

@@ -45,7 +45,7 @@ def outcome(function: Any, rows: Any, dtype: Any) -> Any:
     try:
         with numpy.errstate(all='ignore'):
             return function(rows, dtype)
-    except InvalidInput:
+    except (InvalidInput, OverflowError):
         return ValueError
     except (ArithmeticError, TypeError, ValueError) as error:
         return type(error)
@@ -119,7 +119,14 @@ UNEVEN = {
     'rows': ([[1.0], [1.0, 2.0]], 'row 1 has 2 values, row 0 has 1 values'),
     'last_row': ([[1.0, 2.0]] * 600 + [[1.0]], 'row 600 has 1 values, row 0 has 2 values'),
     'value': ([[1.0], 2.0], 'row 1 has a single value, row 0 has 1 values'),
-    'deeper': ([[[1.0], [2.0]], [[3.0], [4.0, 5.0]]], 'row 3 has 2 values, row 0 has 1 values'),
+    'deeper': (
+        [[[1.0], [2.0]], [[3.0], [4.0, 5.0]]],
+        'one inside a row has 2 values, another has 1 values',
+    ),
+    'list_for_a_number': (
+        [[1, 2], [3, [4]]],
+        'one inside a row has 1 values, another has a single value',
+    ),
 }
 
 
@@ -128,6 +135,15 @@ UNEVEN = {
 def test_rows_of_unequal_length_are_the_fault_of_the_client(rows: Any, message: str, dtype: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         as_array(rows, dtype)
+
+
+@pytest.mark.parametrize(
+    ('number', 'dtype'), [(2**63, 'int64'), (-1, 'uint8'), (300, 'uint8'), (10**400, 'float32')]
+)
+@pytest.mark.parametrize('depth', [1, 2])
+def test_number_beyond_the_dtype_is_the_fault_of_the_client(number: int, dtype: str, depth: int) -> None:
+    with pytest.raises(InvalidInput, match=f'A number is too large or too small for {dtype}'):
+        as_array([number] if depth == 1 else [[number]], dtype)
 
 
 def test_text_among_numbers_is_no_fault_of_lengths() -> None:

@@ -7,11 +7,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, copy_context
+from copy import deepcopy
 from typing import Any, TypeVar
 
-from model_serving.batching.calls import Batch, Call, TaskCall, ThreadCall, wake
+from model_serving.batching.calls import Batch, TaskCall, ThreadCall, wake
 from model_serving.batching.queue import BatchQueue
-from model_serving.batching.rows import join, repeat_first, row_count, row_kind, slice_rows
+from model_serving.batching.rows import check_result, join, repeat_first, row_count, row_kind, slice_rows
 from model_serving.batching.runs import retry, run_once, try_run
 from model_serving.observability.metrics import observe_batch
 from model_serving.requests.coroutines import run_in_thread, running_loop
@@ -40,7 +41,8 @@ class Batcher(BatchQueue):
         super().__init__(**limits)
         self.instance = instance
         self.method = function.__get__(instance)
-        self.run = functools.partial(run_once, self.method, f'{type(instance).__name__}.{function.__name__}')
+        self.title = f'{type(instance).__name__}.{function.__name__}'
+        self.run = functools.partial(run_once, self.method, self.title)
         functools.update_wrapper(self, self.method)
         batchers.add(self)
 
@@ -54,41 +56,45 @@ class Batcher(BatchQueue):
             return self.method(*arguments, **options)
         if (request := current_request.get()) is not None:
             request.batched = True
-        is_trial = request is None and on_trial.get()
+        elif (trials := on_trial.get()) is not None:
+            trials += self.trials(arguments, options)
         if running_loop() is not None:
-            return self.call_async(arguments, options, is_trial)
-        if is_trial:
-            self.try_sizes(arguments, options)
+            return self.call_async(arguments, options)
         return join([self.wait_in_thread(call) for call in self.split(ThreadCall, arguments, options)])
 
-    async def call_async(
-        self, arguments: tuple[Any, ...], options: dict[str, Any], is_trial: bool = False
-    ) -> Any:
+    async def call_async(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Do the same without blocking the loop."""
-        if is_trial:
-            await run_in_thread(functools.partial(self.try_sizes, arguments, options))
         return join([await self.wait_in_task(call) for call in self.split(TaskCall, arguments, options)])
 
-    def try_sizes(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        """Run the method on the first row alone, and three times. Raises TypeError or ValueError.
+    def trials(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> list[Callable[[], None]]:
+        """Runs of the method on the first row alone, and three times; none where that cannot be copied.
 
         A list of two outputs passes for the outputs of two rows, but not of one and of three.
         """
-        if not row_count(arguments):
-            return
-        for rows in sorted({1, min(3, self.max_batch_size)}):
-            trial = tuple([repeat_first(batch, rows) for batch in arguments])
-            call = Call(trial, options, rows, None)
-            copy_context().run(self.run_alone, call)
-
-    def run_alone(self, call: Call) -> None:
-        """Run one call that is in no queue."""
-        _running_batchers.set((*_running_batchers.get(), self))
+        sizes = sorted({1, min(3, self.max_batch_size)}) if row_count(arguments) else []
         try:
-            self.run([call])
-        except ValueError as error:
-            error.add_note('(several outputs are returned as a tuple, not as a list)')
-            raise
+            # Copies, and now: the model may change or use up what it gets.
+            copies = [
+                (rows, *deepcopy(([repeat_first(each, rows) for each in arguments], options)))
+                for rows in sizes
+            ]
+        except Exception:  # Anything that an author's class raises.
+            return []
+        return [functools.partial(copy_context().run, self.run_trial, *each) for each in copies]
+
+    def run_trial(self, rows: int, arguments: list[Any], options: dict[str, Any]) -> None:
+        """Run the method, and raise TypeError or ValueError if its result has not a row for each row.
+
+        What it raises itself is ignored: it may have a reason, such as rows that must differ.
+        """
+        _running_batchers.set((*_running_batchers.get(), self))
+        on_trial.set(None)
+        deadline.set(None)
+        try:
+            result = self.method(*arguments, **options)
+        except Exception:
+            return
+        check_result(result, rows, self.title)
 
     def split(
         self, make: type[AnyCall], arguments: tuple[Any, ...], options: dict[str, Any]

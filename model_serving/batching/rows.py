@@ -6,6 +6,7 @@ numpy is used only if it has been imported already.
 import operator
 import sys
 from collections.abc import Hashable, Sequence
+from copy import deepcopy
 from itertools import chain
 from typing import Any
 
@@ -113,8 +114,8 @@ def slice_rows(batch: Any, start: int, stop: int) -> Any:
 
 
 def repeat_first(batch: Any, rows: int) -> Any:
-    """A batch with the first row of `batch`, so many times."""
-    return [batch[0]] * rows if isinstance(batch, list) else batch[[0] * rows]
+    """A batch with copies of the first row of `batch`, so many."""
+    return [deepcopy(batch[0]) for _ in range(rows)] if isinstance(batch, list) else batch[[0] * rows]
 
 
 def same_tuple(batches: tuple[Any, ...], parts: list[Any]) -> tuple[Any, ...]:
@@ -136,7 +137,9 @@ def check_result(result: Any, rows: int, method: str) -> Any:
                 'or a tuple of those, with one entry for each row'
             )
         if len(part) != rows:
-            raise ValueError(f'{method} returned {len(part)} rows for {rows} rows')
+            error = ValueError(f'{method} returned {len(part)} rows for {rows} rows')
+            error.add_note('(several outputs are returned as a tuple, not as a list)')
+            raise error
     return result
 
 

@@ -9,8 +9,9 @@ from model_serving.echo import echo
 def lossless(value: Any, dtype: str) -> Any:
     """`value` as an array of numpy's `dtype`, in row-major order.
 
-    A float may be rounded to the declared precision; None is NaN. Raises TypeError or ValueError for numbers
-    that the datatype cannot hold: 1.5 or NaN in INT64, 300 in UINT8, 1e300 or 2**24 + 1 in FP32.
+    A float may be rounded to the declared precision; None is NaN, as are pandas' NA and NaT. Raises TypeError
+    or ValueError for numbers that the datatype cannot hold: 1.5 or NaN in INT64, 300 in UINT8, 1e300 or
+    2**24 + 1 in FP32.
     """
     import numpy
 
@@ -22,7 +23,7 @@ def lossless(value: Any, dtype: str) -> Any:
         return texts
     found = numpy.asarray(value, order='C')
     if found.dtype.kind == 'O':
-        flat = [math.nan if each is None else each for each in found.ravel().tolist()]
+        flat = [math.nan if _is_missing(each) else each for each in found.ravel().tolist()]
         _refuse([each for each in flat if not isinstance(each, int | float | numpy.number)])
         found = numpy.array(flat).reshape(found.shape)
     target = numpy.dtype(dtype)
@@ -44,8 +45,15 @@ def _survives(numpy: Any, found: Any, target: Any, cast: Any) -> Any:
         return numpy.isfinite(cast) & (cast.astype(found.dtype) == found)
     if target.kind == 'b':
         return cast == found
+    if found.dtype.kind == 'b':
+        return numpy.ones(found.shape, bool)
     limits = numpy.iinfo(target)
     return (found >= limits.min) & (found < limits.max + 1) & (numpy.trunc(found) == found)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, or NA or NaT of pandas."""
+    return value is None or type(value).__name__ in ('NAType', 'NaTType')
 
 
 def _refuse(values: Any) -> None:

@@ -105,7 +105,7 @@ class Tensor:
         """A model's output as an array of this datatype. Raises TypeError for what it cannot be."""
         try:
             array = lossless(value, self.dtype)
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise TypeError(f'output {self.name!r} cannot be {self.datatype}: {error}') from error
         if not self.accepts(array.shape):
             raise TypeError(f'output {self.name!r} has the shape {array.shape}, not {list(self.shape)}')

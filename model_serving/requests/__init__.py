@@ -11,7 +11,7 @@
 - `current.CurrentRequest`: what the log and the metrics know of a request
 - `current.REQUEST_KEY`: where the WSGI environment keeps it
 - `current.current_request`: the context variable that holds it
-- `current.on_trial`: the context variable that says whether a model is run on its own example
+- `current.on_trial`: the context variable that lists what is tried once a model has answered its own example
 - `deadline.deadline`: the context variable that holds the deadline
 - `deadline.remaining_s`: the seconds until then
 - `room.FREE_BYTES`: the largest body that takes no room

@@ -61,8 +61,8 @@ class CurrentRequest:
 
 current_request: ContextVar[CurrentRequest | None] = ContextVar('current_request', default=None)
 
-on_trial: ContextVar[bool] = ContextVar('on_trial', default=False)
-"""Whether a model is being run on its own example."""
+on_trial: ContextVar[list[Callable[[], None]] | None] = ContextVar('on_trial', default=None)
+"""Where a model is being run on its own example: what is tried when it has answered."""
 
 _prefix = ''
 _count = itertools.count(1)

@@ -1,11 +1,12 @@
 """Whole doubles where a schema has `integer`: 1.0 and 1e3 are valid there, and a model gets 1 and 1000."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from model_serving.schemas.subschemas import Subschemas, json_pointer
 
-OF_ITEMS = 'items', 'prefixItems', 'unevaluatedItems'
+OF_ITEMS = 'contains', 'items', 'prefixItems', 'unevaluatedItems'
 OF_VALUES = 'additionalProperties', 'patternProperties', 'unevaluatedProperties'
 """Keywords whose schemas apply to what is inside; one of some items or values is taken for one of all, as an
 integer is valid wherever the same double is."""
@@ -33,8 +34,44 @@ class Place:
         self.properties = {name: group for name, group in found.items() if group}
 
 
-def integer_places(subschemas: Subschemas) -> list[Place]:
-    """The place of the body, for `make_integers`; none if its schema has no `integer`."""
+class Places:
+    """The places of one value, as one: each place inside is there once, however many of them lead to it.
+
+    Without that, each level of a recursive schema would multiply them.
+    """
+
+    def __init__(self, places: frozenset[Place], known: dict[frozenset[Place], 'Places']) -> None:
+        self._places, self._known = places, known
+        self.is_integer = any(place.is_integer for place in places)
+
+    @cached_property
+    def items(self) -> 'Places | None':
+        """Those of each item."""
+        return self._merged(each for place in self._places for each in place.items)
+
+    @cached_property
+    def others(self) -> 'Places | None':
+        """Those of each value whose name is not in `named`."""
+        return self._merged(each for place in self._places for each in place.values)
+
+    @cached_property
+    def named(self) -> 'dict[str, Places | None]':
+        """Those of the values with these names."""
+        found: dict[str, set[Place]] = {}
+        for place in self._places:
+            for name, group in place.properties.items():
+                found.setdefault(name, set()).update(group)
+        values = [each for place in self._places for each in place.values]
+        return {name: self._merged([*group, *values]) for name, group in found.items()}
+
+    def _merged(self, places: Iterable[Place]) -> 'Places | None':
+        if key := frozenset(places):
+            return self._known.setdefault(key, Places(key, self._known))
+        return None
+
+
+def integer_places(subschemas: Subschemas) -> Places | None:
+    """The places of the body, for `make_integers`; None if its schema has no `integer`."""
     places: dict[str, Place] = {}
     root = _place(subschemas, '', places)
     kept: set[Place] = set()
@@ -42,7 +79,7 @@ def integer_places(subschemas: Subschemas) -> list[Place]:
         kept.update(more)
     for place in places.values():
         place.prune(kept)
-    return [root] if root in kept else []
+    return Places(frozenset([root]), {}) if root in kept else None
 
 
 def _leads(place: Place, kept: set[Place]) -> bool:
@@ -67,21 +104,27 @@ def _place(subschemas: Subschemas, pointer: str, places: dict[str, Place]) -> Pl
     return place
 
 
-def make_integers(places: Sequence[Place], value: Any) -> Any:
+CHANGED = frozenset({float, dict, list})
+"""The types of the values that may change."""
+
+
+def make_integers(places: Places | None, value: Any) -> Any:
     """`value`, valid at these places, with integers for whole doubles; lists and objects are changed."""
     kind = type(value)
+    if places is None:
+        return value
     if kind is float:
-        is_integer = any(place.is_integer for place in places) and value.is_integer()
-        return int(value) if is_integer else value
-    if kind is dict:
-        for place in places:
-            for name, inner in place.properties.items():
-                if name in value:
-                    value[name] = make_integers(inner, value[name])
-            for name in value if place.values else ():
-                value[name] = make_integers(place.values, value[name])
-    elif kind is list:
-        inner = [each for place in places for each in place.items]
-        if inner and not {float, dict, list}.isdisjoint(map(type, value)):
-            value[:] = [make_integers(inner, item) for item in value]
+        return int(value) if places.is_integer and value.is_integer() else value
+    if kind is dict and (others := places.others):
+        for name, item in value.items():
+            if type(item) in CHANGED:  # A call for each value would cost more than validation.
+                value[name] = make_integers(places.named.get(name, others), item)
+    elif kind is dict:
+        for name, inner in places.named.items():
+            if type(item := value.get(name)) in CHANGED:
+                value[name] = make_integers(inner, item)
+    elif kind is list and (inner := places.items):
+        for index, item in enumerate(value):
+            if type(item) in CHANGED:
+                value[index] = make_integers(inner, item)
     return value

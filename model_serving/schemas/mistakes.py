@@ -1,6 +1,7 @@
 """Mistakes that JSON Schema itself lets pass, because it ignores what it does not know."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,15 @@ VOCABULARIES = [REGISTRY.contents(uri) for uri in REGISTRY if '/draft/2020-12/me
 KEYWORDS = {keyword for vocabulary in VOCABULARIES for keyword in vocabulary['properties']}
 """Those of draft 2020-12."""
 
-ANNOTATIONS = {'definitions', 'discriminator', 'example', 'externalDocs', 'xml'}
-"""Keywords of older drafts and of OpenAPI that nobody writes by mistake."""
+ANNOTATIONS = {
+    *('definitions', 'discriminator', 'example', 'externalDocs', 'xml'),
+    *('anchor', 'comment', 'container', 'contentType', 'descriptions', 'note', 'schema', 'titles', 'tsType'),
+    'typeof',
+}
+"""Keywords of older drafts, of OpenAPI and of other tools that nobody writes by mistake."""
+
+OWN_ANNOTATION = re.compile('x-|(title|description|required|properties)[A-Z_]')
+"""How annotations begin, as `titleDe`, `description_de`, `requiredIf` and `propertiesOrder`."""
 
 FOREIGN = {
     'additionalItems': "'items' beside 'prefixItems'",
@@ -38,8 +46,13 @@ FORMATS = [
 ]
 """Those that are checked."""
 
-LABELS = {'binary', 'byte', 'double', 'float', 'int32', 'int64', 'password'}
-"""Formats of OpenAPI, which restrict nothing."""
+LABELS = {
+    *(f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64)),
+    *('base64url', 'binary', 'byte', 'char', 'commonmark', 'decimal', 'decimal128', 'double', 'double-int'),
+    *('float', 'html', 'http-date', 'media-range', 'password'),
+    *('sf-binary', 'sf-boolean', 'sf-decimal', 'sf-integer', 'sf-string', 'sf-token'),
+}
+"""Formats of OpenAPI's registry, which restrict nothing."""
 
 TYPES = {
     **{name: name for name in ('array', 'boolean', 'integer', 'null', 'number', 'object', 'string')},
@@ -65,11 +78,12 @@ def mistakes(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
 
 
 def _of_keyword(keyword: Any) -> str | None:
-    if keyword in KEYWORDS | ANNOTATIONS or not isinstance(keyword, str) or keyword.startswith('x-'):
+    if keyword in KEYWORDS | ANNOTATIONS or not isinstance(keyword, str) or OWN_ANNOTATION.match(keyword):
         return None
     if keyword in FOREIGN:
         return f'JSON Schema has no keyword {keyword!r}; write {FOREIGN[keyword]}'
-    near = difflib.get_close_matches(keyword, sorted(KEYWORDS), n=1, cutoff=0.8)
+    near = [each for each in KEYWORDS if sorted(each) == sorted(keyword)]  # difflib misses tpye.
+    near += difflib.get_close_matches(keyword, sorted(KEYWORDS), n=1, cutoff=0.8)
     return f'there is no keyword {keyword!r}; write {near[0]!r}, or begin your own with x-' if near else None
 
 

@@ -4,7 +4,7 @@ import functools
 import graphlib
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 import jsonschema_rs
 
@@ -34,6 +34,7 @@ class Subschemas:
         # Whatever `$schema` says: it is draft 2020-12 that decides.
         self._registry = jsonschema_rs.Registry([(ROOT_URI, schema)], draft=jsonschema_rs.Draft202012)
         self._schemas = dict(_walk('', schema))
+        self._locate()
         self._referring = [pointer for pointer, each in self._schemas.items() if REFERENCES & each.keys()]
         self.has_references = bool(self._referring)
         # What such a reference means depends on how it was reached, which a pointer does not tell.
@@ -51,12 +52,33 @@ class Subschemas:
         return self._schemas.get(pointer, {})
 
     def target(self, pointer: str) -> list[str]:
-        """Where the `$ref` of the schema at `pointer` leads, if that is to a JSON Pointer."""
-        reference, base = self.at(pointer).get('$ref', ''), pointer
-        while base and '$id' not in self.at(base):
-            base = base.rpartition('/')[0]
-        target = base + unquote(reference[1:])
-        return [target] if reference.startswith('#') and target in self._schemas else []
+        """Where the `$ref` of the schema at `pointer` leads, if that is into this schema."""
+        if '$ref' not in (schema := self.at(pointer)):
+            return []
+        base, reference = self._bases[pointer], str(schema['$ref'])
+        uri, _, fragment = (base + reference if reference[:1] == '#' else urljoin(base, reference)).partition(
+            '#'
+        )
+        if not fragment or fragment.startswith('/'):
+            target = self._places.get(uri, '?') + unquote(fragment)
+        else:
+            target = self._places.get(f'{uri}#{fragment}', '?')
+        return [target] if target in self._schemas else []
+
+    def _locate(self) -> None:
+        """Find the base URI of each schema, and the schemas that URIs and anchors name."""
+        self._bases: dict[str, str] = {}
+        self._places: dict[str, str] = {'': ''}
+        for pointer, schema in self._schemas.items():  # Those outside come first.
+            outer = pointer
+            while outer and outer not in self._bases:
+                outer = outer.rpartition('/')[0]
+            base = self._bases[pointer] = self._bases.get(outer, '')
+            if '$id' in schema:
+                base = self._bases[pointer] = urljoin(base, str(schema['$id'])).rstrip('#')
+                self._places[base] = pointer
+            for anchor in {'$anchor', '$dynamicAnchor'} & schema.keys():
+                self._places[f'{base}#{schema[anchor]}'] = pointer
 
     def below(self, pointer: str, keywords: Iterable[str]) -> Iterator[str]:
         """The pointers to the schemas, or to those in the lists and maps of schemas, at these keywords."""

@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 
-from model_serving.protocols.signature import Signature, Tensor
+from model_serving.protocols.signature import DTYPES, Signature, Tensor
 
 INF, NAN = math.inf, math.nan
 KEPT: dict[str, tuple[str, Any, list[Any]]] = {
@@ -14,6 +15,7 @@ KEPT: dict[str, tuple[str, Any, list[Any]]] = {
     'largest_integers': ('UINT64', [2**64 - 1], [2**64 - 1]),
     'other_integers': ('UINT8', numpy.array([255], 'i8'), [255]),
     'booleans_as_integers': ('INT8', [True, False], [1, 0]),
+    'pandas_missing_is_nan': ('FP32', pandas.Series([pandas.NA, 1, pandas.NaT], dtype=object), [NAN, 1, NAN]),
     'ones_and_zeros_as_booleans': ('BOOL', [1, 0.0], [True, False]),
     'precision': ('FP32', [0.1], [float(numpy.float32(0.1))]),
     'half_precision': ('FP16', [0.1], [float(numpy.float16(0.1))]),
@@ -33,6 +35,12 @@ def test_output_is_cast(datatype: str, value: Any, expected: list[Any]) -> None:
     array = tensor.output_array(value)
     assert array.dtype == numpy.dtype(tensor.dtype)
     assert numpy.array_equal(array, numpy.array(expected, tensor.dtype), equal_nan=datatype != 'BYTES')
+
+
+@pytest.mark.parametrize('datatype', [each for each in DTYPES if each != 'BYTES'])
+@pytest.mark.parametrize('source', ['?', 'i1', 'u1', 'i2', 'u4', 'i8', 'u8', 'f2', 'f4', 'f8', 'g'])
+def test_one_and_zero_are_the_same_in_all(source: str, datatype: str) -> None:
+    assert Tensor('y', datatype, [-1]).output_array(numpy.array([1, 0], source)).tolist() == [1, 0]
 
 
 LOST: dict[str, tuple[str, Any, str]] = {

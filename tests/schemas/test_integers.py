@@ -10,7 +10,9 @@ from flask_restful import Resource
 from model_serving.errors import InvalidInput
 from model_serving.protocols.signature import Tensor
 from model_serving.protocols.tensor_data import from_lists
+from model_serving.schemas import integers
 from model_serving.schemas.compiled import CompiledSchema
+from model_serving.schemas.integers import make_integers
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
 from model_serving.settings import ServiceSettings
@@ -45,6 +47,32 @@ CASES: dict[str, tuple[dict[str, Any], Any, Any]] = {
         {'n': 2.0},
         {'n': 2},
     ),
+    'contains': ({'contains': INTEGER}, ['a', 1.0], ['a', 1]),
+    'anchor': (
+        {'properties': {'n': {'$ref': '#A'}}, '$defs': {'n': {'$anchor': 'A', **INTEGER}}},
+        {'n': 2.0},
+        {'n': 2},
+    ),
+    'own_id': (
+        {'$id': 'request.json', 'items': {'$ref': 'request.json#/$defs/n'}, '$defs': {'n': INTEGER}},
+        [2.0],
+        [2],
+    ),
+    'absolute_id': (
+        {'$id': 'https://a.b/c', 'items': {'$ref': 'https://a.b/c#/$defs/n'}, '$defs': {'n': INTEGER}},
+        [2.0],
+        [2],
+    ),
+    'urn': ({'$id': 'urn:a:b', 'items': {'$ref': '#/$defs/n'}, '$defs': {'n': INTEGER}}, [2.0], [2]),
+    'embedded_id': (
+        {
+            '$id': 'https://a.b/c',
+            'items': {'$ref': 'n'},
+            '$defs': {'x': {'$id': 'n', '$ref': '#/$defs/y', '$defs': {'y': INTEGER}}},
+        },
+        [2.0],
+        [2],
+    ),
     'recursion': (
         {'$ref': '#/$defs/tree', '$defs': {'tree': TREE}},
         {'v': 1.0, 'kids': [{'v': 2.0, 'kids': [{'v': 3.0}]}]},
@@ -59,6 +87,36 @@ def test_whole_double_is_an_integer(schema: dict[str, Any], body: Any, expected:
     value = json.loads(json.dumps(body))
     assert CompiledSchema(schema).validate_body(value, 10_000 if many else 10) == []
     assert json.dumps(value) == json.dumps(expected)
+
+
+def test_each_level_of_a_recursive_schema_costs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = {'$ref': '#/$defs/e'}
+    branches = [{'properties': {'op': {'const': name}, 'left': inner, 'n': INTEGER}} for name in 'abcd']
+    compiled = CompiledSchema({'$defs': {'e': {'anyOf': branches}}, **inner})
+    body: Any = {'op': 'a', 'n': 1.0}
+    for _ in range(60):
+        body = {'op': 'a', 'left': body}
+    calls = []
+
+    def counted(places: Any, value: Any) -> Any:
+        calls.append(value)
+        assert len(calls) < 1000
+        return make_integers(places, value)
+
+    monkeypatch.setattr(integers, 'make_integers', counted)
+    assert compiled.validate_body(body, 10) == []
+    assert '"n": 1}' in json.dumps(body)
+
+
+def test_values_that_stay_cost_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {'properties': {'id': INTEGER, 'x': {'type': 'number'}, 'tags': {'items': INTEGER}}}
+    compiled = CompiledSchema({'items': row})
+    calls = []
+    monkeypatch.setattr(integers, 'make_integers', lambda places, value: calls.append(value) or value)
+    make_integers(compiled._integers, [1, 2])
+    assert calls == []
+    make_integers(compiled._integers.items, {'id': 1, 'x': 0.5})  # type: ignore[union-attr]
+    assert calls == []
 
 
 def test_body_that_is_invalid_is_left_as_it_is() -> None:

@@ -88,6 +88,38 @@ RIGHT: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize(
+    'keyword',
+    [
+        *(
+            'requird',
+            'minimun',
+            'nullable',
+            'propertes',
+            'itmes',
+            'maxLenght',
+            'enums',
+            'additonalProperties',
+        ),
+        *('additonalProperties', 'tpye', 'descripton', 'titel', 'nto'),
+    ],
+)
+def test_misspelt_keyword_is_refused(keyword: str) -> None:
+    with pytest.raises(BadSchema, match=r'there is no keyword|has no keyword'):
+        CompiledSchema({keyword: 1})
+
+
+@pytest.mark.parametrize(
+    'keyword',
+    [
+        *('comment', 'note', 'tsType', 'typeof', 'schema', 'anchor', 'contentType', 'container', 'titles'),
+        *('descriptions', 'description_de', 'titleDe', 'requiredIf', 'propertiesOrder', 'when', 'name'),
+    ],
+)
+def test_annotation_of_another_tool_is_no_mistake(keyword: str) -> None:
+    CompiledSchema({keyword: 1})
+
+
 @pytest.mark.parametrize('schema', RIGHT.values(), ids=RIGHT)
 def test_what_is_no_mistake_is_accepted(schema: dict[str, Any]) -> None:
     CompiledSchema(schema)
