@@ -8,7 +8,7 @@ const TIMEOUT_MS = 10000;
  * Returns jQuery's request, which can be aborted.
  */
 function callModel(path, body, timeout = TIMEOUT_MS) {
-  // The field of the console, where keys are on; a key is kept nowhere else.
+  // The field of the page, where keys are on; a key is kept nowhere else.
   const key = $('#service-key').val()?.trim();
   return $.ajax({
     method: 'POST',
@@ -19,7 +19,17 @@ function callModel(path, body, timeout = TIMEOUT_MS) {
     // Explicit, so that jQuery never takes an answer for a script and runs it.
     dataType: 'json',
     timeout,
+  }).fail((request) => {
+    if (request.status === 401 && $('#service-key').length === 0) {
+      addKeyField();
+    }
   });
+}
+
+/** Let the page ask for the key that the service needs. */
+function addKeyField() {
+  const input = $('<input id="service-key" type="password" placeholder=" " autocomplete="off">');
+  $('<div class="field">').append(input, $('<label for="service-key">').text('Key')).prependTo('main');
 }
 
 /** Why a request failed: the service's message, if there is one. */

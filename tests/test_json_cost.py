@@ -1,14 +1,16 @@
 import random
 import sys
+import tracemalloc
 from typing import Any
 
 import numpy
 import orjson
 import pytest
 
+from model_serving import json_cost
 from model_serving.errors import BodyTooLarge, InvalidInput
 from model_serving.json_codec import decode
-from model_serving.json_cost import MAX_DEPTH, count_containers, require_few_containers
+from model_serving.json_cost import MAX_DEPTH, count_containers, parsed_bytes, require_few_containers
 
 FORMS = {
     'lists': (b'[', b'', b']'),
@@ -89,3 +91,41 @@ def test_body_of_brackets_is_refused(piece: bytes) -> None:
     with pytest.raises(BodyTooLarge, match='limit is 125000, one for every 8 of max_body_bytes'):
         require_few_containers(body, 1_000_000)
     require_few_containers(body, 10_000_000)
+
+
+KB = 1024
+COSTLY = (
+    *('"a",', '"é",', '"ab😀",', '"\\u0100",', '0.5,', '-6,', '1000,', '[[]],', '[0],'),
+    *('{},', '{"":0},', '{"":{"":0}},', '{"é":"é"},'),
+)
+BODIES = {
+    **{piece: b'[%s0]' % (piece.encode() * (100 * KB // len(piece))) for piece in COSTLY},
+    'base64': b'{"image": "%s"}' % (b'A' * 100 * KB),
+    'wide text': '["{}😀"]'.format('a' * 100 * KB).encode(),
+    'escaped': b'["%s\\ud83d\\ude00"]' % (b'a' * 100 * KB),
+    'keys': orjson.dumps({f'{number}': f'{number}' for number in range(5500)}),
+    'long keys': orjson.dumps({f'{number:070}': 0.5 for number in range(2800)}),
+}
+
+
+@pytest.mark.parametrize('with_numpy', [True, False])
+@pytest.mark.parametrize('body', BODIES.values(), ids=BODIES)
+def test_no_value_takes_more_than_its_body_tells(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, with_numpy: bool
+) -> None:
+    if not with_numpy:
+        monkeypatch.delitem(sys.modules, 'numpy')
+    monkeypatch.setattr(json_cost, 'SMALL_BYTES', 0)
+    monkeypatch.setattr(json_cost, 'COUNTED_BYTES', 0)
+    tracemalloc.start()
+    try:
+        value = orjson.loads(body)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert value
+    assert taken <= parsed_bytes(body)
+
+
+def test_text_takes_its_own_size() -> None:
+    assert parsed_bytes(b'{"image": "%s"}' % (b'A' * 4096 * KB)) < 1.01 * 4096 * KB

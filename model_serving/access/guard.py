@@ -43,7 +43,7 @@ class Guard:
         """Admit a request, once, or raise Unauthorized, Forbidden or LimitReached."""
         if ADMITTED in environ and environ[ENDPOINT] == endpoint:
             return
-        method = environ['REQUEST_METHOD']
+        method = environ['REQUEST_METHOD'].upper()
         if 'HTTP_ORIGIN' in environ and method not in SAFE:
             self._check_origin(environ)
         environ[ADMITTED], environ[ENDPOINT] = '', endpoint
@@ -54,7 +54,7 @@ class Guard:
             return  # A preflight brings no key.
         now = time.monotonic()
         keys = self.keys.keys(now)
-        key = None if 'HTTP_X_API_KEY' in environ else keys.seen.get(environ.get('HTTP_AUTHORIZATION'))
+        key = None if environ.get('HTTP_X_API_KEY') else keys.seen.get(environ.get('HTTP_AUTHORIZATION'))
         if key is None:
             key = _find(keys, environ, access)
         environ[ADMITTED] = key.name
@@ -64,7 +64,7 @@ class Guard:
         if access is None:
             if key.models is not None and model not in key.models:
                 raise _refusal(key, model)
-            if key.limits and (method == 'POST' or not part):
+            if key.limits and (method not in SAFE or not part):
                 _take(key, model, environ, now)
 
     def needs_key(self, endpoint: str | None) -> bool:
@@ -100,7 +100,7 @@ class Guard:
 
 def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
     """The key of a request, or the line for those without one. Raises Unauthorized."""
-    header, given = environ.get('HTTP_AUTHORIZATION'), environ.get('HTTP_X_API_KEY')
+    header, given = environ.get('HTTP_AUTHORIZATION') or None, environ.get('HTTP_X_API_KEY') or None
     may_be_seen = given is None and len(keys.seen) < MAX_SEEN
     if header is not None:
         scheme, _, token = header.partition(' ')

@@ -63,7 +63,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        record.__dict__.setdefault('request_id', NO_ID)
+        request_id = str(record.__dict__.setdefault('request_id', NO_ID))
+        if not request_id.isprintable():  # It may be one of the call, with a line break in it.
+            record.__dict__['request_id'] = ascii(request_id)
         return super().format(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:

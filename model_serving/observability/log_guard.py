@@ -20,14 +20,18 @@ class LogGuard:
         self._level = self._root.level
         self._access_level, self._propagates = max(self._access.level, self._level), self._access.propagate
         self._root_handlers = list(self._root.handlers)
-        loggers = map(logging.getLogger, OWN)
+        loggers = list(map(logging.getLogger, OWN))
         self._own = [(each, list(each.handlers), each.level, each.propagate) for each in loggers]
+        self._filters = [(each, list(each.filters)) for each in (self._root, *loggers, *self._root_handlers)]
+        self._access_filters = list(self._access.filters)
+        self._most_filters = max((len(each.filters) for each in self._root_handlers), default=0)
+        self._ways = [(each, each.level, each.formatter) for each in self._root_handlers]
         self._disabled = _disabled()
         self._told: set[str] = set()
 
     def check(self, name: str) -> None:
         """Set back what has changed, and log once that it was while `name` was loading or answering."""
-        changes = [*self._set_root_back(), *self._set_own_back()]
+        changes = [*self._set_root_back(), *self._set_own_back(), *self._set_ways_back()]
         told = f'{name}: {changes}'
         if changes and told not in self._told:
             self._told.add(told)
@@ -39,6 +43,10 @@ class LogGuard:
         """Do the same if what the access log needs has changed."""
         root, access = self._root, self._access
         is_changed = root.handlers != self._root_handlers or root.level > self._level
+        is_changed |= access.filters != self._access_filters
+        for handler, level, formatter in self._ways:
+            is_changed |= handler.level > level or handler.formatter is not formatter
+            is_changed |= len(handler.filters) > self._most_filters
         is_changed |= access.level > self._access_level or access.propagate < self._propagates
         if is_changed or access.disabled or root.manager.disable > self._disable:
             self.check(name)
@@ -72,6 +80,19 @@ class LogGuard:
                 logger.setLevel(level)
                 logger.disabled, logger.propagate, logger.handlers[:] = False, propagate, handlers
                 changes.append(f'the logger {logger.name}')
+        return changes
+
+    def _set_ways_back(self) -> list[str]:
+        changes = []
+        for each, filters in self._filters:
+            if each.filters != filters:
+                each.filters[:] = filters
+                changes.append('the filters of a logger or handler')
+        for handler, level, formatter in self._ways:
+            if handler.level > level or handler.formatter is not formatter:
+                handler.setLevel(min(handler.level, level))
+                handler.setFormatter(formatter)
+                changes.append('the level or formatter of a handler')
         return changes
 
 

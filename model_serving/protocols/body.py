@@ -11,7 +11,7 @@ from model_serving.requests.room import FREE_BYTES, room, take_room
 
 GZIP_OR_ZLIB = 47
 """zlib's number for either format, recognised by the first bytes."""
-COMPRESSIONS = 'gzip', 'deflate'
+COMPRESSIONS = 'gzip', 'x-gzip', 'deflate'
 GZIP = b'\x1f\x8b'
 MAX_RATIO = 100
 FREE_RATIO_BYTES = 1024 * 1024
@@ -59,7 +59,7 @@ def take_room_for_data(size: int) -> None:
 
 def plain_bytes(body: bytes, encoding: str) -> int:
     """The most bytes that `decompress` makes of `body`: gzip says so itself, in its last four bytes."""
-    if encoding not in COMPRESSIONS:
+    if encoding.lower() not in COMPRESSIONS:
         return len(body)
     most = MAX_RATIO * len(body) + FREE_RATIO_BYTES
     return min(most, int.from_bytes(body[-4:], 'little')) if body.startswith(GZIP) else most
@@ -71,6 +71,7 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
     Raises UnsupportedMediaType for another encoding, InvalidInput for a body that is not in this one, and
     BodyTooLarge as soon as the result exceeds `max_bytes`, or is far larger than `body`.
     """
+    encoding = encoding.lower()
     if encoding == 'identity':
         return body
     if encoding not in COMPRESSIONS:

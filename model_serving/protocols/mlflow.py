@@ -107,13 +107,13 @@ JSON_FORMATS: dict[str, Callable[[Signature, Any], list[Any]]] = {
 
 def parse_csv(signature: Signature, body: bytes) -> list[Any]:
     """The arrays of the inputs, from CSV whose first line names the columns. Raises InvalidInput."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(body)))  # Of the process: it is never lowered.
     lines = csv.reader(io.StringIO(decode_text(body, 'utf-8-sig'), newline=''), strict=True)
     try:
         names = next(filter(None, lines), [])
-        if not 0 < len(names) <= MAX_COLUMNS:
-            raise InvalidInput(
-                f'The CSV needs a line of column names, at most {MAX_COLUMNS}, and at least one row'
-            )
+        most = max([MAX_COLUMNS, *(size for tensor in signature.inputs for size in tensor.shape[1:2])])
+        if not 0 < len(names) <= most:
+            raise InvalidInput(f'The CSV needs a line of column names, at most {most}, and at least one row')
         if len(set(names)) < len(names):
             raise InvalidInput('The CSV has two columns of the same name')
         require_columns(signature, names)

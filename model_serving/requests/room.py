@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter, defaultdict
 
 from model_serving.errors import Overloaded
 from model_serving.json_cost import parsed_bytes, require_few_containers
@@ -17,14 +18,17 @@ MAX_WAIT_SECONDS = 15.0
 class Room:
     """Memory that requests take before their bodies are parsed, and give back when they have been answered.
 
-    `size` is all that there is; a request that needs more has it all.
+    `size` is all that there is. The requests of one model have half of it together; one that needs more than
+    that takes this half, and there is one such at a time. So that no model waits for those of others, the
+    first request of a model may take an eighth of `size` even where nothing is left.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._taken = 0
+        self._taken: Counter[str] = Counter()
+        self._larger: CurrentRequest | None = None
         self._changed = threading.Condition()
-        self._turn = threading.Lock()
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def take(self, size: int) -> None:
         """Wait until the current request has `size` bytes; another call has the thread's slot meanwhile.
@@ -32,7 +36,6 @@ class Room:
         Raises Overloaded after 15 s.
         """
         request = current_request.get()
-        size = min(size, self.size)
         if request is None or self._take_now(request, size):
             return
         left = remaining_s()
@@ -47,30 +50,40 @@ class Room:
         """Give back what a request has taken."""
         if request.room:
             with self._changed:
-                self._taken -= request.room
+                self._taken[request.model] -= request.room
                 request.room = 0
+                if self._larger is request:
+                    self._larger = None
                 self._changed.notify_all()
 
     def _take_now(self, request: CurrentRequest, size: int) -> bool:
         with self._changed:
-            return not self._turn.locked() and self._fits(request, size)
+            return not self._turns[request.model].locked() and self._fits(request, size)
 
     def _wait(self, request: CurrentRequest, size: int, end: float) -> None:
-        """One waits for room, the others for their turn: else small ones would overtake it for ever."""
-        if self._turn.acquire(timeout=max(0.0, end - time.monotonic())):
+        """One of a model waits for room, its others for their turn: else small ones would overtake it."""
+        turn = self._turns[request.model]
+        if turn.acquire(timeout=max(0.0, end - time.monotonic())):
             try:
                 with self._changed:
                     if self._changed.wait_for(lambda: self._fits(request, size), end - time.monotonic()):
                         return
             finally:
-                self._turn.release()
+                turn.release()
         raise Overloaded('The service is busy with large requests; try again later')
 
     def _fits(self, request: CurrentRequest, size: int) -> bool:
-        more = max(0, size - request.room)
-        if self._taken + more > self.size:
+        half = self.size // 2
+        is_larger, size = size > half, min(size, half)
+        more, taken = max(0, size - request.room), self._taken
+        if is_larger and self._larger not in (None, request):
             return False
-        self._taken += more
+        is_first = taken[request.model] == request.room and size <= self.size // 8
+        if not is_first and (taken[request.model] + more > half or taken.total() + more > self.size):
+            return False
+        if is_larger:
+            self._larger = request
+        taken[request.model] += more
         request.room += more
         return True
 

@@ -102,6 +102,8 @@ HEADERS = {
     'no_scheme': ({'Authorization': SHOP}, 401),
     'no_token': ({'Authorization': 'Bearer'}, 401),
     'empty': ({'Authorization': ''}, 401),
+    'empty_beside_a_key': ({'Authorization': '', 'X-API-Key': SHOP}, 200),
+    'empty_key_beside_a_token': ({'Authorization': f'Bearer {SHOP}', 'X-API-Key': ''}, 200),
     'empty_key': ({'X-API-Key': ''}, 401),
     'not_ascii': ({'Authorization': 'Bearer \xff\xfe'}, 401),
     'long': ({'X-API-Key': 'x' * 60_000}, 401),
@@ -194,6 +196,10 @@ def test_limit_of_a_key_is_that_of_each_model(key_file: Path) -> None:
         == limited.json['message']
         == ('EchoModel takes 2/d from this key; try again in 43200 s')
     )
+    small = client.post(
+        urls[2], json={}, headers={'X-API-Key': SHOP}, environ_overrides={'REQUEST_METHOD': 'post'}
+    )
+    assert small.status_code == 429
     assert status(client, '/v1/models/EchoModel', SHOP) == 200  # What describes a model is not limited.
 
 

@@ -67,3 +67,21 @@ def test_swagger_ui_has_its_button(page: Page, keyed: str) -> None:
 
 def test_without_keys_there_is_no_field(console: Page) -> None:
     expect(console.get_by_label('Key', exact=True)).to_have_count(0)
+
+
+def test_page_asks_for_a_key_once_it_needs_one(page: Page, keyed: str) -> None:
+    page.goto(f'{keyed}/client/xxx-model-ajax-client.html')
+    key = page.get_by_label('Key', exact=True)
+    expect(key).to_have_count(0)
+    page.get_by_label('Name').fill('Leo')
+    page.get_by_role('button', name='Say hello').click()
+    expect(page.locator('#error')).to_contain_text('A key is needed')
+    key.fill(SHOP)
+    page.get_by_role('button', name='Say hello').click()
+    expect(page.locator('#result')).to_have_text('Hello, Leo!')
+
+
+def test_digits_page_asks_too(page: Page, keyed: str) -> None:
+    page.goto(f'{keyed}/client/digits.html')
+    page.evaluate("void callModel('v1/DigitsModel', {})")
+    expect(page.get_by_label('Key', exact=True)).to_be_visible()

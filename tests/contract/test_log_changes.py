@@ -46,6 +46,10 @@ CHANGES = {
     'Clear': 'logging.getLogger().handlers.clear()',
     'Level': 'logging.getLogger().setLevel(logging.CRITICAL)',
     'Access': "logging.getLogger('access').setLevel(logging.CRITICAL)",
+    'HandlerLevel': 'logging.getLogger().handlers[0].setLevel(100)',
+    'HandlerFilter': 'logging.getLogger().handlers[0].addFilter(lambda record: False)',
+    'HandlerFormat': "logging.getLogger().handlers[0].setFormatter(logging.Formatter('%(levelname)s'))",
+    'AccessFilter': "logging.getLogger('access').addFilter(lambda record: False)",
     'Propagate': "logging.getLogger('access').propagate = logging.getLogger('engine').propagate = False",
 }
 HARMLESS = {

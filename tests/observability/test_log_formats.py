@@ -141,3 +141,8 @@ def test_records_know_their_request(caplog: pytest.LogCaptureFixture) -> None:
     form = TextFormatter('[%(request_id)s] %(message)s')
     assert form.format(caplog.records[2]) == '[mine] of another'
     assert [entry(made).get('request_id') for made in caplog.records] == [None, 'abc', 'mine']
+
+
+def test_id_of_a_call_breaks_no_line() -> None:
+    line = TextFormatter('[%(request_id)s] %(message)s').format(record(request_id='a\nINJECT'))
+    assert line == r"['a\nINJECT'] hello you"

@@ -15,9 +15,11 @@ TEXT = b'{"inputs": []}' * 100
     [
         (TEXT, 'identity'),
         (gzip.compress(TEXT), 'gzip'),
+        (gzip.compress(TEXT), 'GZIP'),
+        (gzip.compress(TEXT), 'x-gzip'),
         (zlib.compress(TEXT), 'deflate'),
     ],
-    ids=['identity', 'gzip', 'deflate'],
+    ids=['identity', 'gzip', 'capitals', 'x-gzip', 'deflate'],
 )
 def test_body_is_what_was_sent(body: bytes, encoding: str) -> None:
     assert decompress(body, encoding, len(TEXT)) == TEXT

@@ -12,6 +12,7 @@ from flask_restful import Resource
 from main import MODELS
 from model_serving import create_app
 from model_serving.errors import InvalidInput
+from model_serving.protocols.mlflow import parse_csv
 from model_serving.protocols.signature import Signature, Tensor
 from model_serving.schemas.compiled import CompiledSchema
 from model_serving.schemas.validation import require_valid
@@ -112,6 +113,14 @@ def test_csv_is_refused_at_its_first_mistake(iris: FlaskClient, body: str, messa
     assert message in answer.get_json()['message']
     assert len(answer.data) < 1200
     assert seconds < 0.5
+
+
+def test_csv_may_have_long_cells_and_the_columns_that_are_declared() -> None:
+    text = Signature([Tensor('text', 'BYTES', [-1])], [Tensor('n', 'INT64', [-1])], call=len)
+    assert parse_csv(text, b'text\n%s\n' % (b'x' * 200_000))[0][0] == b'x' * 200_000
+    wide = Signature([Tensor('rows', 'FP32', [-1, 12_000])], [Tensor('n', 'INT64', [-1])], call=len)
+    names = ','.join(map(str, range(12_000))).encode()
+    assert parse_csv(wide, names + b'\n' + names)[0].shape == (1, 12_000)
 
 
 def test_names_of_a_split_table_come_first(iris: FlaskClient) -> None:

@@ -13,15 +13,16 @@ from tests.engine.clients import until
 
 @pytest.fixture
 def room() -> Room:
-    return Room(100)
+    return Room(200)
 
 
 class Taker(threading.Thread):
     """A request that takes so many bytes, and has them once `has_room`."""
 
-    def __init__(self, room: Room, *sizes: int) -> None:
+    def __init__(self, room: Room, *sizes: int, model: str = 'A') -> None:
         super().__init__(daemon=True)
         self.request = CurrentRequest({})
+        self.request.model = model
         self.error: Exception | None = None
         self.has_room = threading.Event()
         self._room, self._sizes = room, sizes
@@ -62,7 +63,7 @@ def test_requests_share_the_room(room: Room) -> None:
     Taker(room, 70).got()
 
 
-def test_request_that_needs_more_than_there_is_has_all(room: Room) -> None:
+def test_request_that_needs_more_than_half_has_that(room: Room) -> None:
     large = Taker(room, 1000).got()
     other = Taker(room, 1)
     assert not other.has_room.wait(0.2)
@@ -73,12 +74,30 @@ def test_request_that_needs_more_than_there_is_has_all(room: Room) -> None:
 def test_small_one_does_not_overtake_a_large_one_for_ever(room: Room) -> None:
     first = Taker(room, 60).got()
     large = Taker(room, 90)
-    until(room._turn.locked)
+    until(room._turns['A'].locked)
     small = Taker(room, 10)
     assert not small.has_room.wait(0.2)
     first.leave()
     large.got()
     small.got()
+
+
+def test_no_model_waits_for_another(room: Room) -> None:
+    Taker(room, 1000).got()
+    Taker(room, 50)
+    for name in 'BCDEFGH':
+        Taker(room, 25, model=name).got()
+    others = Taker(room, 25, model='B'), Taker(room, 26, model='I')
+    assert not any(other.has_room.wait(0.2) for other in others)
+
+
+def test_two_larger_ones_of_different_models_wait_for_each_other(room: Room) -> None:
+    first = Taker(room, 101).got()
+    second = Taker(room, 101, model='B')
+    Taker(room, 25, model='C').got()
+    assert not second.has_room.wait(0.2)
+    first.leave()
+    second.got()
 
 
 def test_request_may_take_more(room: Room) -> None:
