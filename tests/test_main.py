@@ -152,7 +152,7 @@ def test_default_models_are_those_not_opt_in() -> None:
 
 
 def test_opt_in_model_loads_when_named() -> None:
-    assert [mount.name for mount in choose(main.MODELS, ('CO2Model', 'XXXModel'))] == ['XXXModel', 'CO2Model']
+    assert [mount.name for mount in choose(main.MODELS, ('CO2Model', 'XXXModel'))] == ['CO2Model', 'XXXModel']
 
 
 def test_unknown_model_is_named_with_the_known_ones() -> None:

@@ -54,7 +54,7 @@ def test_first_event_arrives_before_the_last_is_made(engine: Service) -> None:
     assert b'\r\ncontent-type: text/event-stream' in head
     assert b'\r\ntransfer-encoding: chunked' in head
     assert b'\r\naccess-control-allow-origin: *' in head
-    assert b'content-length' not in head
+    assert b'\r\ncontent-length' not in head
     assert joined(body) == (b''.join(b'data: %d x\n\n' % number for number in range(3)), True)
     assert engine.state()['ended'].count('whole') == 1
 

@@ -7,6 +7,7 @@ Options:
   --hours=<n>  how long, for all targets together [default: 1]
 """
 
+import logging
 import sys
 import traceback
 
@@ -15,6 +16,7 @@ from docopt import docopt
 from tests.fuzz.fuzzer import CORPUS, TARGETS, fuzz
 
 arguments = docopt(__doc__)
+logging.disable()
 targets = arguments['<target>'] or TARGETS
 failed = False
 for name in targets:

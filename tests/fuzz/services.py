@@ -2,7 +2,6 @@
 
 import functools
 import json
-import logging
 import resource
 import time
 from typing import Any
@@ -103,7 +102,6 @@ RESOURCES: dict[str, Any] = {
 @functools.cache
 def several() -> FlaskClient:
     """A service of several models."""
-    logging.disable()
     app = create(**RESOURCES)
     app.config['MAX_CONTENT_LENGTH'] = int(MAX_BODY_BYTES)
     return app.test_client()
@@ -112,7 +110,6 @@ def several() -> FlaskClient:
 @functools.cache
 def single() -> FlaskClient:
     """A service of one model, which has MLflow's protocol."""
-    logging.disable()
     app = create_app(MODELS, only=['IrisModel'])
     app.config['MAX_CONTENT_LENGTH'] = int(MAX_BODY_BYTES)
     return app.test_client()

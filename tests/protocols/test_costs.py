@@ -112,7 +112,7 @@ def test_csv_is_refused_at_its_first_mistake(iris: FlaskClient, body: str, messa
     assert answer.status_code == 400
     assert message in answer.get_json()['message']
     assert len(answer.data) < 1200
-    assert seconds < 0.5
+    assert seconds < 2
 
 
 def test_csv_may_have_long_cells_and_the_columns_that_are_declared() -> None:
@@ -127,7 +127,7 @@ def test_names_of_a_split_table_come_first(iris: FlaskClient) -> None:
     split = {'columns': ['a', 'b'], 'data': [[1, 2]] * 100_000}
     answer, seconds = seconds_of(iris, json.dumps({'dataframe_split': split}), 'application/json')
     assert "'a' is unknown" in answer.get_json()['message']
-    assert seconds < 0.5
+    assert seconds < 2
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_header_costs_little_and_is_not_repeated(
     answer = all_models.open(path, method=method, data=b'{}', environ_overrides=environ)
     seconds = time.process_time() - begin
     assert answer.status_code < 500
-    assert seconds < 0.1
+    assert seconds < 0.3
     sent = answer.data + str(answer.headers).encode()
     assert b'x' * 250 not in sent
     assert b'a,' * 100 not in sent

@@ -63,7 +63,7 @@ def own(client: FlaskClient, model: str, instances: Any) -> Any:
 
 
 def test_models_with_tensors_are_listed(client: FlaskClient) -> None:
-    assert client.get('/v1/models').get_json() == {'models': ['IrisModel', 'DigitsModel']}
+    assert client.get('/v1/models').get_json() == {'models': ['DigitsModel', 'IrisModel']}
 
 
 @pytest.mark.parametrize('path', ['/v1/models/DigitsModel', '/v1/models/DigitsModel/versions/1'])

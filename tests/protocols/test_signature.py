@@ -44,7 +44,7 @@ MISTAKES: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     'wrong_schema': (
         ('x', 'FP32', [-1], {'type': 'array', 'items': {'type': 'numbr'}}),
-        "'numbr' is not valid under any of the given schemas (at /items/type)",
+        "there is no type 'numbr'; write 'number' (at /items/type)",
     ),
     'reference_to_nothing': (
         ('x', 'FP32', [-1], {'type': 'array', 'items': {'$ref': '#/$defs/row'}}),
@@ -199,7 +199,7 @@ WHOLE: list[tuple[str, Any]] = [
     ('INT64', [2**63]),
     ('UINT64', [-1]),
     ('UINT64', [1.8446744073709552e19]),
-    ('INT32', [1.0]),
+    ('INT32', [1.5]),
     ('INT32', [True]),
     ('BOOL', [1]),
     ('BYTES', [5]),
