@@ -323,11 +323,11 @@ BAD_FRAMES: dict[str, tuple[str, str | bytes, int, str]] = {
     'csv_too_large': ('text/csv', f'{NAMES}\n5,3,1,1e999', 400, 'beyond what FP64 can hold'),
     'csv_underscore': ('text/csv', f'{NAMES}\n5,3,1,1_0', 400, "cannot be read: '1_0'"),
     'csv_open_quote': ('text/csv', f'{NAMES}\n5,3,1,"1', 400, 'The body is not CSV'),
-    'csv_field_too_large': (
+    'csv_number_too_large': (
         'text/csv',
         f'{NAMES}\n5,3,1,{"1" * 200000}',
         400,
-        'field larger than field limit',
+        'a number is beyond what FP64 can hold',
     ),
     'csv_nul': ('text/csv', f'{NAMES}\n5,3,1,\0', 400, 'cannot be read'),
     'csv_not_utf8': ('text/csv', b'a,b\xff\n1,2', 400, 'The body is not UTF-8: byte 3'),

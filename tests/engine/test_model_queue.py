@@ -83,6 +83,7 @@ class SleepingCall(WaitingCall):
         self.done.set()
 
 
+@pytest.mark.alone
 def test_overload_keeps_the_model_busy_with_calls_that_are_in_time_and_is_soon_over() -> None:
     queue = ModelQueue('Model', 1, 10_000, ThreadPool())
     accepted, errors, end = [], [], time.monotonic() + 2
