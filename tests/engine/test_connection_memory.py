@@ -18,7 +18,7 @@ HELLO = b'{"name": "Leo"}'
 SETTINGS = {'MODEL_SERVING_MAX_BUFFERED_BYTES': str(10 * MB), 'MODEL_SERVING_MAX_BODY_BYTES': str(10 * MB)}
 CLIENTS = 800
 """Of 60 kB each: 48 MB."""
-OWN_MEGABYTES = 0.02 * CLIENTS
+OWN_MEGABYTES = 0.03 * CLIENTS
 """What connections take that send nothing."""
 
 
