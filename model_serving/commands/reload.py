@@ -41,7 +41,7 @@ def reload() -> None:
         os.kill(pid, signal.SIGHUP)
         for event, text in _events(pid):
             if event == 'failed':
-                why = f'Not reloaded: {text}\nThe old workers serve on. From {LOG_FILE}:\n{log.error()}'
+                why = f'Not reloaded: {text}\nWhat served before serves on. From {LOG_FILE}:\n{log.error()}'
                 sys.exit(why)
             print(text[:1].upper() + text[1:], flush=True)
         print(f'Reloaded (pid {_pid_after()}, log in {LOG_FILE})')

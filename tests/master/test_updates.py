@@ -1,5 +1,6 @@
 """bin/reload.sh under eight clients: each call is answered, and fast, whatever is wrong with what is new."""
 
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ def test_script_says_what_became_of_it(updates: dict[str, Update], name: str) ->
     ran, reason = updates[name].ran, UPDATES[name][1]
     if not reason:
         assert (ran.returncode, ran.stderr) == (0, '')
-        assert 'Worker 1 of 2 is new and ready\nWorker 2 of 2 is new and ready\n' in ran.stdout
+        assert re.findall(r'Worker (.) of 2 is new and ready', ran.stdout) == ['1', '2']
         assert 'Reloaded (pid ' in ran.stdout
     else:
         assert ran.returncode == 1
