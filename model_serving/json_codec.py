@@ -8,7 +8,7 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from model_serving.errors import InvalidInput
-from model_serving.json_cost import LARGE_BYTES, require_shallow
+from model_serving.json_cost import DEEP_BYTES, LARGE_BYTES, require_shallow
 from model_serving.json_forms import has_numeric_rows, json_form
 
 LINE = orjson.OPT_APPEND_NEWLINE
@@ -25,7 +25,7 @@ class OrjsonProvider(JSONProvider):
     def loads(self, s: str | bytes, **_options: Any) -> Any:
         """The value of a JSON text. Raises ValueError with the place of an error."""
         value = orjson.loads(s)
-        if isinstance(s, bytes) and len(s) <= LARGE_BYTES:  # Else validate_json does it.
+        if DEEP_BYTES < len(s) <= LARGE_BYTES and isinstance(s, bytes):  # Else validate_json does it.
             require_shallow(s, value)
         return value
 

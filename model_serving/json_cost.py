@@ -8,6 +8,8 @@ from model_serving.errors import BodyTooLarge
 MAX_DEPTH = 254
 """orjson reads 1,024 levels, and writes so many."""
 
+DEEP_BYTES = 2 * MAX_DEPTH
+"""What is deeper has more bytes."""
 TOO_DEEP = f'depth limit exceeded: it has more than {MAX_DEPTH} levels'
 BYTES_PER_CONTAINER = 8
 """A body may have one object or list for so many bytes of the largest body."""
@@ -59,7 +61,7 @@ def require_few_containers(body: bytes, max_bytes: int) -> None:
 
 def require_shallow(body: bytes, value: Any) -> None:
     """Raise ValueError if `value`, which was read from `body`, nests deeper than MAX_DEPTH levels."""
-    if len(body) > 2 * MAX_DEPTH and may_be_deep(body) and is_deep(value):
+    if len(body) > DEEP_BYTES and may_be_deep(body) and is_deep(value):
         raise ValueError(TOO_DEEP)
 
 

@@ -54,9 +54,8 @@ class Guard:
             return  # A preflight brings no key.
         now = time.monotonic()
         keys = self.keys.keys(now)
-        key = None if environ.get('HTTP_X_API_KEY') else keys.seen.get(environ.get('HTTP_AUTHORIZATION'))
-        if key is None:
-            key = _find(keys, environ, access)
+        given = environ.get('HTTP_AUTHORIZATION'), environ.get('HTTP_X_API_KEY')
+        key = keys.seen.get(given) or _find(keys, given, access)
         environ[ADMITTED] = key.name
         request: CurrentRequest | None = environ.get(REQUEST_KEY)
         if request is not None:
@@ -98,10 +97,9 @@ class Guard:
             )
 
 
-def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
-    """The key of a request, or the line for those without one. Raises Unauthorized."""
-    header, given = environ.get('HTTP_AUTHORIZATION') or None, environ.get('HTTP_X_API_KEY') or None
-    may_be_seen = given is None and len(keys.seen) < MAX_SEEN
+def _find(keys: Keys, headers: tuple[str | None, str | None], access: str | None) -> Key:
+    """The key of a request with these headers, or the line for those without one. Raises Unauthorized."""
+    header, given = headers[0] or None, headers[1] or None
     if header is not None:
         scheme, _, token = header.partition(' ')
         token = token.strip()
@@ -110,8 +108,8 @@ def _find(keys: Keys, environ: dict[str, Any], access: str | None) -> Key:
     if key is None or (given is None and access in ('console', 'docs', 'metrics')):
         count_refused_key()
         raise Unauthorized(NEEDED if given is None else WRONG)
-    if header is not None and may_be_seen and len(header) < 2 * MAX_KEY_LENGTH:
-        keys.seen[header] = key
+    if given is not None and len(keys.seen) < MAX_SEEN and len((header or '') + given) < 2 * MAX_KEY_LENGTH:
+        keys.seen[headers] = key
     return key
 
 

@@ -49,13 +49,14 @@ class Key(NamedTuple):
 class Keys(NamedTuple):
     """The keys by their digests, and what those without a key may do; None: nothing.
 
-    `seen` has those that requests came with, by the header Authorization, so that none is hashed again. It
-    compares texts only if their hashes, salted in each process, are equal: time tells nothing of a key.
+    `seen` has those that requests came with, by their headers Authorization and X-API-Key, so that each is
+    hashed once. Texts are compared only if their hashes, salted in each process, are equal: time tells
+    nothing of a key.
     """
 
     by_digest: dict[bytes, Key]
     anonymous: Key | None
-    seen: dict[str | None, Key]
+    seen: dict[tuple[str | None, str | None], Key]
 
     def find(self, text: str) -> Key | None:
         """The key that `text` is, which a request came with; None if it is none."""

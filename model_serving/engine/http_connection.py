@@ -178,7 +178,8 @@ class HTTPConnection(asyncio.BufferedProtocol):
             self.resume_reading()
 
     def _serve(self, incoming: IncomingRequest) -> None:
-        size = incoming.size + len(self._receiver.unparsed)
+        unparsed = self._receiver.unparsed
+        size = incoming.size + len(unparsed) if unparsed else incoming.size
         if self.reserved:
             self._budget.release(self, size)
         elif size > FREE_BYTES and not self._budget_of(size).take(self, size):

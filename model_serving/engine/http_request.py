@@ -41,12 +41,15 @@ class RefusedRequest(ServingError):
 
 
 class IncomingRequest:
-    """One request as far as it has been received, and its WSGI environment."""
+    """One request as far as it has been received, and its WSGI environment.
+
+    `size`: the bytes of its headers and its body, when it is complete.
+    """
 
     def __init__(self, base: dict[str, Any]) -> None:
         self.environ = base.copy()
         self.body = b''
-        self.received = 0
+        self.received = self.size = 0
         self.declared: int | None = None
         self.expects_continue = False
         self.has_head = False
@@ -66,7 +69,8 @@ class IncomingRequest:
         """Put a header into the environment, the way of PEP 3333. Raises RefusedRequest."""
         if self.has_head:  # A trailer of a chunked body: it must not pass for a header.
             return
-        self._head_bytes += len(name) + len(value)
+        length = len(value)
+        self._head_bytes += len(name) + length
         self._header_count += 1
         if (
             self._head_bytes > MAX_HEAD_BYTES
@@ -74,15 +78,16 @@ class IncomingRequest:
             or len(name) > MAX_NAME_BYTES
         ):
             raise RefusedRequest.of_large_head()
-        key = environment_key(name)
+        parse = parse_header if length <= MAX_CACHED_BYTES else parse_header.__wrapped__
+        key, text = parse(name, value)
+        environ = self.environ
         if key is None:
             return
-        text = value.decode('latin-1').strip(' \t')
-        if key in self.environ:
+        if key in environ:
             if key in UNIQUE_HEADERS:
                 raise RefusedRequest(400, f'The request has more than one header {name.decode("latin-1")}')
-            text = f'{self.environ[key]}{"; " if key == "HTTP_COOKIE" else ","}{text}'
-        self.environ[key] = text
+            text = f'{environ[key]}{"; " if key == "HTTP_COOKIE" else ","}{text}'
+        environ[key] = text
 
     def end_head(self, parser: httptools.HttpRequestParser, scheme_headers: dict[str, str]) -> None:
         """Take over the request line, and what the headers say about the body. Raises RefusedRequest."""
@@ -113,11 +118,6 @@ class IncomingRequest:
             self.declared = int(length)
 
     @property
-    def size(self) -> int:
-        """The bytes of its headers and its body."""
-        return self._head_bytes + len(self.body)
-
-    @property
     def is_chunked(self) -> bool:
         """Whether the body comes in chunks."""
         return 'HTTP_TRANSFER_ENCODING' in self.environ
@@ -139,6 +139,7 @@ class IncomingRequest:
         if pieces:
             self.body = bytes(pieces[0]) if len(pieces) == 1 else b''.join(pieces)
             self._pieces = []
+        self.size = self._head_bytes + len(self.body)
         self.environ['wsgi.input'] = io.BytesIO(self.body)
 
 
@@ -160,15 +161,16 @@ def split_target(target: bytes) -> tuple[str, str, str]:
 
 
 @functools.lru_cache(1024)
-def environment_key(name: bytes) -> str | None:
-    """The key of a header in a WSGI environment; None for a name that could pass for another.
+def parse_header(name: bytes, value: bytes) -> tuple[str | None, str]:
+    """The key of a header in a WSGI environment, and its text; None for a name that could pass for another.
 
     X_Y and X-Y would have the same key: a client could send a header that only a proxy may set.
     """
+    text = value.decode('latin-1').strip(' \t')
     if b'_' in name:
-        return None
+        return None, text
     key = name.decode('latin-1').upper().replace('-', '_')
-    return key if key in ('CONTENT_TYPE', 'CONTENT_LENGTH') else f'HTTP_{key}'
+    return key if key in ('CONTENT_TYPE', 'CONTENT_LENGTH') else f'HTTP_{key}', text
 
 
 def base_environment(

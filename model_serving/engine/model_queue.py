@@ -143,7 +143,8 @@ class ModelQueue:
             call = self._begin_call(slot)
             if call is not None:
                 self.slots.threads.add(slot)
-                self.start_threads()
+                if any(self.waiting):
+                    self.start_threads()
             return call
 
     def next_call(self, slot: ThreadSlot) -> QueuedCall | None:
@@ -158,7 +159,8 @@ class ModelQueue:
             call = self._begin_call(slot)
             if call is None:
                 self.slots.remove(slot)
-                self.start_threads()
+                if any(self.waiting):
+                    self.start_threads()
             return call
 
     def adjust(self, now: float) -> None:

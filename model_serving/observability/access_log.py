@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from model_serving.observability.log_formats import ACCESS, JSONFormatter, TextFormatter, access_values
-from model_serving.observability.log_guard import guard_logging
+from model_serving.observability.log_guard import LogGuard, guard_logging
 from model_serving.observability.log_handlers import BulkStreamHandler
 from model_serving.project import project_file
 from model_serving.requests.current import CurrentRequest, current_request
@@ -74,26 +74,53 @@ def log_failed_start() -> Iterator[None]:
         raise
 
 
+class AccessLog:
+    """Writes a line for each request that has ended, by a log record where anybody would see that."""
+
+    def __init__(self, guard: LogGuard, health: bool) -> None:
+        self._guard = guard
+        self._ignored = set[str]() if health else HEALTH_PATHS
+        self._logger, self._root = logging.getLogger('access'), logging.getLogger()
+        self._look()
+
+    def __call__(self, request: CurrentRequest) -> None:
+        """Write the line of a request."""
+        if request.path in self._ignored:
+            return
+        if self._state() != self._known_state:
+            self._guard.check(request.model)
+            self._look()
+        if not self._is_enabled:
+            return
+        if handler := self._direct:
+            handler.write((handler.formatter.format_access, request, time.time()))  # type: ignore[union-attr]
+        else:
+            self._logger.handle(_record(request))
+
+    def _look(self) -> None:
+        """See how logging is set up, and remember that."""
+        handlers = *self._logger.handlers, *self._root.handlers, logging.NullHandler()
+        self._first = handlers[0]
+        self._is_enabled = self._logger.isEnabledFor(logging.INFO)
+        self._direct = _direct_handler(self._logger)
+        self._known_state = tuple(list(each) if type(each) is list else each for each in self._state())
+
+    def _state(self) -> tuple[object, ...]:
+        """All that counts for a line. It runs for each request: most of it is compared by identity."""
+        root, logger, first = self._root, self._logger, self._first
+        return (
+            root.handlers, root.level, root.manager.disable,
+            logger.handlers, logger.filters, logger.level, logger.disabled, logger.propagate, logger.parent,
+            logger.handle, logger.callHandlers,
+            first.filters, first.level, first.formatter,
+        )  # fmt: skip
+
+
 def log_requests(app: Observed, enabled: bool, health: bool = False) -> None:
     """Log method, path, status and duration of each request of `app`; health checks only with `health`."""
     guard = guard_logging()
-    if not enabled:
-        return
-    logger = logging.getLogger('access')
-    ignored = set[str]() if health else HEALTH_PATHS
-
-    def write(request: CurrentRequest) -> None:
-        if request.path in ignored:
-            return
-        guard.check_quickly(request.model)
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        if handler := _direct_handler(logger):
-            handler.write((handler.formatter.format_access, request, time.time()))  # type: ignore[union-attr]
-        else:
-            logger.handle(_record(request))
-
-    app.observers = (*app.observers, write)
+    if enabled:
+        app.observers = (*app.observers, AccessLog(guard, health))
 
 
 def _direct_handler(logger: logging.Logger) -> BulkStreamHandler | None:

@@ -18,13 +18,10 @@ class LogGuard:
         self._root, self._access = logging.getLogger(), logging.getLogger('access')
         self._disable = self._root.manager.disable
         self._level = self._root.level
-        self._access_level, self._propagates = max(self._access.level, self._level), self._access.propagate
         self._root_handlers = list(self._root.handlers)
         loggers = list(map(logging.getLogger, OWN))
         self._own = [(each, list(each.handlers), each.level, each.propagate) for each in loggers]
         self._filters = [(each, list(each.filters)) for each in (self._root, *loggers, *self._root_handlers)]
-        self._access_filters = list(self._access.filters)
-        self._most_filters = max((len(each.filters) for each in self._root_handlers), default=0)
         self._ways = [(each, each.level, each.formatter) for each in self._root_handlers]
         self._disabled = _disabled()
         self._told: set[str] = set()
@@ -42,18 +39,6 @@ class LogGuard:
             advice = 'which is set back; configure it in conf/logging.conf'
             message = '%s has changed the logging of the whole process (%s), %s'
             logging.getLogger('main').warning(message, name, ', '.join(changes), advice)
-
-    def check_quickly(self, name: str) -> None:
-        """Do the same if what the access log needs has changed."""
-        root, access = self._root, self._access
-        is_changed = root.handlers != self._root_handlers or root.level > self._level
-        is_changed |= access.filters != self._access_filters
-        for handler, level, formatter in self._ways:
-            is_changed |= handler.level > level or handler.formatter is not formatter
-            is_changed |= len(handler.filters) > self._most_filters
-        is_changed |= access.level > self._access_level or access.propagate < self._propagates
-        if is_changed or access.disabled or root.manager.disable > self._disable:
-            self.check(name)
 
     def _set_root_back(self) -> list[str]:
         changes, root, own = [], self._root, self._root_handlers

@@ -45,7 +45,8 @@ class CurrentRequest:
         self.method = get('REQUEST_METHOD', '')
         self.path = get('PATH_INFO', '')
         self.trace = get('HTTP_TRACEPARENT') or get('HTTP_X_CLOUD_TRACE_CONTEXT') or ''
-        self.client = client_address(environ)
+        is_direct = 'HTTP_X_FORWARDED_FOR' not in environ
+        self.client = get('REMOTE_ADDR') or '-' if is_direct else client_address(environ)
         given = get('HTTP_X_REQUEST_ID')
         self.id: str = given if given and VALID_ID.fullmatch(given) else new_id()
 
