@@ -1,19 +1,46 @@
 """Where a server can listen. Free of Flask, as scripts and gunicorn's configuration use it as well."""
 
 import os
+import re
 import socket
 
+from model_serving.settings import SettingError
+
 LARGEST = 65535
+ROUTE = re.compile(r'/[A-Za-z0-9._~:/-]*')
+PREFIX = re.compile(r'(/[A-Za-z0-9._~-]+)+')
 LOOPBACK = '127.0.0.1'
 ANYWHERE = '0.0.0.0'
-PLATFORMS = 'GAE_ENV', 'K_SERVICE', 'KUBERNETES_SERVICE_HOST'
-"""Variables that App Engine, Cloud Run and Kubernetes set in their containers."""
+PLATFORMS = 'GAE_ENV', 'K_SERVICE', 'KUBERNETES_SERVICE_HOST', 'AIP_HTTP_PORT'
+"""Variables that App Engine, Cloud Run, Kubernetes and Vertex AI set in their containers."""
 
 
 def chosen_host() -> str:
     """The variable HOST; without it this machine or, in a container of a platform, all addresses."""
     is_contained = any(name in os.environ for name in PLATFORMS)
     return os.environ.get('HOST') or (ANYWHERE if is_contained else LOOPBACK)
+
+
+def platform_route(name: str) -> str:
+    """The path that a platform has chosen by the variable `name`, AIP_HEALTH_ROUTE for instance; or nothing.
+
+    Raises SettingError for what is no path.
+    """
+    path = os.environ.get(name, '')
+    if path and not ROUTE.fullmatch(path):
+        raise SettingError(f'{name}: {path!r} is not a path such as /health')
+    return path
+
+
+def chosen_prefix() -> str:
+    """The variable SCRIPT_NAME: what all paths begin with for clients, such as `/ml`; empty if nothing.
+
+    Raises SettingError for what is no prefix.
+    """
+    text = os.environ.get('SCRIPT_NAME', '').strip().rstrip('/')
+    if text and not PREFIX.fullmatch(text):
+        raise SettingError(f'SCRIPT_NAME: {text!r} is no prefix such as /ml')
+    return text
 
 
 def whole_number(text: str) -> int | None:

@@ -1,13 +1,16 @@
 """How many cores a process may use."""
 
+import math
 import os
+
+from model_serving.cgroup import cpu_limit
 
 
 def available_cores() -> int:
-    """The cores this process may run on, at least 1."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores this process may run on, at least 1; of a container's quota a last part counts as a core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    limit = cpu_limit()
+    return cores if limit is None else max(1, min(cores, math.ceil(limit)))
 
 
 def numeric_threads() -> int:

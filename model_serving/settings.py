@@ -55,6 +55,9 @@ class ServiceSettings:
     models: tuple[str, ...] = ()
     """Names of the models to load, comma-separated; empty: every model that is not opt-in."""
 
+    default_model: str = ''
+    """The model that answers where a route names none, such as /invocations; empty: the only one, if any."""
+
     cors_origins: tuple[str, ...] = setting(('*',), each=origin)
     """Origins whose pages may call the service, comma-separated; `*`: every origin."""
 

@@ -66,14 +66,21 @@ def _describe(model: MountedModel) -> dict[str, Any]:
 def _page(models: list[MountedModel]) -> Response:
     has_keys = needs_key(current_app)
     curls = {model.name: _curl(model, has_keys) for model in models}
-    page = render_template('index.html', models=models, curls=curls, version=__version__, has_keys=has_keys)
+    page = render_template(
+        'index.html',
+        models=models,
+        curls=curls,
+        version=__version__,
+        has_keys=has_keys,
+        root=request.root_path,
+    )
     response = make_response(page)
     response.headers.update(CONSOLE_HEADERS)
     return response
 
 
 def _curl(model: MountedModel, has_keys: bool) -> str:
-    url = request.host_url.rstrip('/') + model.url
+    url = request.url_root.rstrip('/') + model.url
     body = shlex.quote(json.dumps(model.example))
     key = ' -H "Authorization: Bearer $KEY"' if has_keys else ''
     return f"curl {shlex.quote(url)}{key} -H 'Content-Type: application/json' -d {body}"

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
+from model_serving.addresses import PREFIX
 from model_serving.errors import ServingError
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -90,7 +91,10 @@ class IncomingRequest:
         environ[key] = text
 
     def end_head(self, parser: httptools.HttpRequestParser, scheme_headers: dict[str, str]) -> None:
-        """Take over the request line, and what the headers say about the body. Raises RefusedRequest."""
+        """Take over the request line, and what the headers say about the body. Raises RefusedRequest.
+
+        `scheme_headers` are those of a trusted proxy, and what they say of a request over TLS.
+        """
         version = parser.get_http_version()
         environ = self.environ
         self.has_head = True
@@ -107,15 +111,29 @@ class IncomingRequest:
             raise RefusedRequest(400, 'HTTP/1.0 has no Transfer-Encoding; send Content-Length')
         if self.is_chunked and environ['HTTP_TRANSFER_ENCODING'].lower() != 'chunked':
             raise RefusedRequest(400, 'The only Transfer-Encoding that is understood is chunked')
-        if secure := {environ[key] == value for key, value in scheme_headers.items() if key in environ}:
+        said = [(environ[key], value) for key, value in scheme_headers.items() if key in environ]
+        # Of a list, the first is that of the proxy nearest to the client.
+        if secure := {text.partition(',')[0].strip().lower() == value.lower() for text, value in said}:
             if len(secure) > 1:
                 raise RefusedRequest(400, 'The headers contradict each other about the scheme of the request')
             environ['wsgi.url_scheme'] = 'https' if secure == {True} else 'http'
         self.keep_alive = parser.should_keep_alive()
         split = split_target if len(self._target) <= MAX_CACHED_BYTES else split_target.__wrapped__
         environ['RAW_URI'], environ['PATH_INFO'], environ['QUERY_STRING'] = split(self._target)
+        if environ['SCRIPT_NAME'] or (scheme_headers and 'HTTP_X_FORWARDED_PREFIX' in environ):
+            self._take_prefix(environ.get('HTTP_X_FORWARDED_PREFIX', '') if scheme_headers else '')
         if (length := environ.get('CONTENT_LENGTH')) is not None:
             self.declared = int(length)
+
+    def _take_prefix(self, forwarded: str) -> None:
+        """Take the service's own prefix, or that of a proxy, off the path; the proxy may have done so."""
+        environ = self.environ
+        prefix = forwarded.rstrip('/')
+        if not PREFIX.fullmatch(prefix):
+            prefix = environ['SCRIPT_NAME']
+        environ['SCRIPT_NAME'], path = prefix, environ['PATH_INFO']
+        if f'{path}/'.startswith(f'{prefix}/'):
+            environ['PATH_INFO'] = path[len(prefix) :] or '/'
 
     @property
     def is_chunked(self) -> bool:
@@ -174,9 +192,9 @@ def parse_header(name: bytes, value: bytes) -> tuple[str | None, str]:
 
 
 def base_environment(
-    server: tuple[str, str], client: tuple[str, str], workers: int, scheme: str
+    server: tuple[str, str], client: tuple[str, str], workers: int, scheme: str, prefix: str = ''
 ) -> dict[str, Any]:
-    """What the environments of all requests of a connection share."""
+    """What the environments of all requests of a connection share; `prefix` is that of all paths."""
     return {
         'wsgi.version': (1, 0),
         'wsgi.url_scheme': scheme,
@@ -185,7 +203,7 @@ def base_environment(
         'wsgi.multithread': True,
         'wsgi.multiprocess': workers > 1,
         'wsgi.run_once': False,
-        'SCRIPT_NAME': '',
+        'SCRIPT_NAME': prefix,
         'SERVER_NAME': server[0],
         'SERVER_PORT': server[1],
         'REMOTE_ADDR': client[0],

@@ -19,6 +19,7 @@ from typing import Any
 from gunicorn.sock import ssl_context
 from gunicorn.workers.base import Worker
 
+from model_serving.addresses import chosen_prefix
 from model_serving.engine.children import end_children, isolate_children
 from model_serving.engine.http_connection import HTTPConnection
 from model_serving.engine.http_request import base_environment
@@ -28,6 +29,7 @@ from model_serving.engine.server import Server
 from model_serving.engine.shutdown import service_ends
 from model_serving.requests.client_address import proxies
 from model_serving.requests.coroutines import use_loop
+from model_serving.settings import SettingError
 
 NOTIFY_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
@@ -63,6 +65,10 @@ class LoopWorker(Worker):  # type: ignore[misc]
             setting = cfg.settings[name]
             if setting.get() != setting.default:
                 sys.exit(f'{name}: {setting.get()!r} has no effect on this worker; use the class gthread')
+        try:
+            chosen_prefix()
+        except SettingError as error:
+            sys.exit(str(error))
 
     def init_process(self) -> None:
         """Begin, in the worker's own process."""
@@ -70,6 +76,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
         self.selector = selectors.DefaultSelector()
         self.loop = asyncio.SelectorEventLoop(self.selector)
         proxies.trust(self.cfg.forwarded_allow_ips)
+        self.prefix = chosen_prefix()
         use_loop(self.loop)  # For the examples of models, which may run before it does.
         self.loop.add_signal_handler(signal.SIGWINCH, lambda: None)
         self.wakeup_file = signal.set_wakeup_fd(-1)  # One end of the pipe that wakes up the loop.
@@ -173,7 +180,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
 
         def add(connection: socket.socket, address: Any) -> None:
             client = (str(address[0]), str(address[1])) if isinstance(address, tuple) else ('', '')
-            base = base_environment(server, client, self.cfg.workers, scheme)
+            base = base_environment(server, client, self.cfg.workers, scheme, self.prefix)
             protocol = HTTPConnection(self.server, base, headers if proxies.have_peer(address) else {})
             task = self.loop.create_task(self._connect(protocol, connection, context))
             self.connecting[task] = connection

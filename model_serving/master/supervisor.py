@@ -15,6 +15,7 @@ from model_serving.master.loaded_files import LoadedFiles
 from model_serving.master.outcome import Outcome
 from model_serving.master.roll import Roll
 from model_serving.master.succession import Predecessor, Successor
+from model_serving.master.weigh import Scales
 
 NO_STATUS = -1
 POLL_SECONDS = 0.1
@@ -38,6 +39,7 @@ class Supervisor:
         self.successor: Successor | None = None
         self.crew = Crew(server, self.predecessor.failing if self.predecessor else None)
         self.roll = self._roll_up_to(0) if self.predecessor else None
+        self.scales = Scales(server.log)
         self._count_before = 0
         self._reloads_again = self.is_relieved = (
             False  # When a new first process serves in place of this one.
@@ -143,6 +145,7 @@ class Supervisor:
             except OSError as error:
                 self.server.log.error('No worker could be started, which is tried again: %s', error)
         self.crew.admit_replacements(self.roll and self.roll.candidate, self.successor is not None)
+        self.scales.weigh(self.crew.serving(), self.crew.count)
         if self.successor is not None:
             self._hear(self.successor)
         if self._reloads_again and self.successor is None and not self.server.master_pid:

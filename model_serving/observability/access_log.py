@@ -15,7 +15,7 @@ from model_serving.project import project_file
 from model_serving.requests.current import CurrentRequest, current_request
 
 HEALTH_PATHS = {
-    '/health/live', '/health/ready', '/v2/health/live', '/v2/health/ready', '/ping', '/_ah/warmup',
+    '/health/live', '/health/ready', '/health', '/v2/health/live', '/v2/health/ready', '/ping', '/_ah/warmup',
     '/metrics',
 }  # fmt: skip
 """Requested so often, or by the platform alone, that they would drown the rest of the log."""

@@ -1,30 +1,48 @@
-"""/invocations, /ping and /version: MLflow's scoring protocol, for services of a single model."""
+"""/invocations, /ping and /version of the default model: those of MLflow, and of platforms."""
 
 from typing import Any
 
 from flask import Response, request
 from flask_restful import Resource
 
-from model_serving.protocols.body import json_body, plain_body, take_room_for_data
-from model_serving.protocols.mlflow import is_csv, parse_csv, parse_json
-from model_serving.protocols.tensor_resource import TensorResource
+from model_serving.errors import UnsupportedMediaType
+from model_serving.protocols.body import json_value, plain_body, take_room_for_data
+from model_serving.protocols.mlflow import JSON_FORMATS, is_csv, parse_csv, parse_json
+from model_serving.protocols.tensor_resource import TensorResource, has_tensors
 from model_serving.protocols.tensorflow_serving import build_response
 from model_serving.version import __version__
 
 
 class InvocationsResource(TensorResource):
-    """Runs the model on a data frame, as JSON or CSV, or on the rows and columns of TensorFlow Serving."""
+    """Runs the model on its own JSON, on a data frame, or on the rows and columns of TensorFlow Serving."""
 
     def post(self) -> Any:
-        """The predictions, one for each row."""
-        signature = self.signature
+        """The model's own answer to its own JSON; else the predictions, one for each row."""
+        self.require_loaded()
+        takes_tensors = has_tensors(self.model)
         if is_csv(request.mimetype, request.mimetype_params):
+            if not takes_tensors:
+                raise UnsupportedMediaType(f'{self.model.name} takes JSON alone; send it as application/json')
             body = plain_body()
             take_room_for_data(len(body))
-            arrays = parse_csv(signature, body)
-        else:
-            arrays = parse_json(signature, json_body())
-        return build_response(signature, signature.run(arrays), by_rows=True)
+            return self._predictions(parse_csv(self.signature, body))
+        if takes_tensors and (body := plain_body()):
+            value = json_value(body)
+            if is_table(value) and not self._is_own(value):
+                return self._predictions(parse_json(self.signature, value))
+        return self.model.resource().post()
+
+    def _is_own(self, value: Any) -> bool:
+        """Whether a value fits the model's own schema."""
+        return not self.model.resource.post.compiled_schema.violations(value)
+
+    def _predictions(self, arrays: list[Any]) -> Any:
+        return build_response(self.signature, self.signature.run(arrays), by_rows=True)
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value has one of the keys of MLflow and of TensorFlow Serving."""
+    return isinstance(value, dict) and not JSON_FORMATS.keys().isdisjoint(value)
 
 
 class PingResource(TensorResource):

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask
 from flask_restful import Api, Resource
 
+from model_serving.addresses import platform_route
 from model_serving.catalogue import MountedModel, mounted_models
 from model_serving.protocols.mlflow_resource import InvocationsResource, PingResource, VersionResource
 from model_serving.protocols.open_inference_resource import (
@@ -23,6 +24,7 @@ from model_serving.protocols.tensorflow_serving_resource import (
     PredictResource,
     StatusResource,
 )
+from model_serving.settings import SettingError
 
 Rules = Sequence[tuple[type[Resource], Sequence[str], str]]
 
@@ -35,20 +37,31 @@ MODEL_RULES: Rules = [
     (PredictResource, ['/v1/models/{}:predict', '/v1/models/{}/versions/1:predict'], 'v1.predict'),
 ]
 
-ONLY_MODEL_RULES: Rules = [
+DEFAULT_MODEL_RULES: Rules = [
     (InvocationsResource, ['/invocations'], 'mlflow.invocations'),
     (PingResource, ['/ping'], 'mlflow.ping'),
     (VersionResource, ['/version'], 'mlflow.version'),
 ]
 
 
-def mount_protocols(app: Flask, api: Api) -> None:
-    """Mount the protocols for the models of `app` that have tensors; a single model gets MLflow's, too."""
+def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
+    """Mount the protocols for the models of `app` that have tensors.
+
+    The model called `default`, or else a single one, also gets the routes that name no model: those of
+    MLflow, and one that the platform may have chosen. Raises SettingError where that needs a default model.
+    """
     models = mounted_models(app)
+    route = platform_route('AIP_PREDICT_ROUTE')
+    chosen = [model for model in models if model.name == default or (len(models) == 1 and not default)]
+    if route and not chosen:
+        raise SettingError('AIP_PREDICT_ROUTE needs a default model: set MODEL_SERVING_DEFAULT_MODEL')
     for model in models:
         if has_tensors(model):
             _mount(api, model, MODEL_RULES)
-            _mount(api, model, ONLY_MODEL_RULES if len(models) == 1 else [])
+    for model in chosen:
+        _mount(api, model, DEFAULT_MODEL_RULES)
+        if route and route not in {rule.rule for rule in app.url_map.iter_rules()}:
+            _mount(api, model, [(InvocationsResource, [route], 'mlflow.platform')])
 
 
 def _mount(api: Api, model: MountedModel, rules: Rules) -> None:

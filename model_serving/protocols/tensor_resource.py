@@ -19,10 +19,14 @@ class TensorResource(Resource):
     @property
     def signature(self) -> Signature:
         """The model's tensors. Raises ModelNotReady if it failed to load."""
-        if self.model.failure is not None:
-            raise ModelNotReady(f'{self.model.name} {self.model.failure}; see the log')
+        self.require_loaded()
         signature: Signature = self.model.resource.tensors
         return signature
+
+    def require_loaded(self) -> None:
+        """Raise ModelNotReady if the model failed to load."""
+        if self.model.failure is not None:
+            raise ModelNotReady(f'{self.model.name} {self.model.failure}; see the log')
 
     def require_ready(self) -> None:
         """Raise ModelNotReady unless the model has loaded and answered its own example."""

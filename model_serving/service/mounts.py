@@ -92,24 +92,32 @@ def create_app(models: Iterable[Mount], only: Iterable[str] = (), check_answers:
 
 def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool) -> 'Flask':
     """The same application, by a program that has set up logging and tells itself of what goes wrong."""
+    from model_serving.addresses import platform_route
     from model_serving.catalogue import pages
+    from model_serving.health.health_resource import ReadyResource
     from model_serving.health.readiness import readiness_of
     from model_serving.protocols.mount import mount_protocols
     from model_serving.service.application import build_service
     from model_serving.service.resources import SERVICE
-    from model_serving.settings import ServiceSettings, load_settings
+    from model_serving.settings import ServiceSettings, SettingError, load_settings
 
     settings = load_settings(ServiceSettings, 'model_serving')
     app, api = build_service(settings)
     api.check_answers = check_answers or settings.check_answers
     for resource, urls, endpoint in SERVICE:
         api.add_resource(resource, *urls, endpoint=endpoint)
+    route = platform_route('AIP_HEALTH_ROUTE')
+    if route and route not in {rule.rule for rule in app.url_map.iter_rules()}:
+        api.add_resource(ReadyResource, route, endpoint='health_platform')
     check_mounts(models, {*app.view_functions, 'models'})
     required = settings.require_all_models and not _stands_in.get()
-    for mount in choose(models, only or settings.models):
+    chosen = choose(models, only or settings.models)
+    if settings.default_model not in ('', *(mount.name for mount in chosen)):
+        raise SettingError(f'default_model: {settings.default_model!r} is none of the models that are loaded')
+    for mount in chosen:
         api.add_resource(load(mount, required), f'/v1/{mount.name}', endpoint=mount.name)
         pages(app)[mount.name] = mount.page.lstrip('/'), mount.card.lstrip('/')
-    mount_protocols(app, api)
+    mount_protocols(app, api, settings.default_model)
     if required:
         readiness_of(app).require()
     return app

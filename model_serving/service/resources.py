@@ -15,7 +15,7 @@ from model_serving.protocols.tensorflow_serving_resource import ModelsResource
 SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (IndexResource, ('/',), 'index'),
     (LiveResource, ('/health/live',), 'health_live'),
-    (ReadyResource, ('/health/ready',), 'health_ready'),
+    (ReadyResource, ('/health/ready', '/health'), 'health_ready'),
     (WarmupResource, ('/_ah/warmup',), 'warmup'),
     (MetricsResource, ('/metrics',), 'metrics'),
     (OpenAPIResource, ('/openapi.json',), 'openapi'),

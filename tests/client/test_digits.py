@@ -246,7 +246,7 @@ def test_the_message_of_the_service_is_shown_and_the_next_stroke_tries_again(dig
 def test_a_copy_on_another_web_site_calls_the_service_across_origins(
     page: Page, service: str, web_site: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    copy = PAGE.read_text('utf-8').replace('<base href="/">', f'<base href="{service}/">')
+    copy = PAGE.read_text('utf-8').replace('<base href="../">', f'<base href="{service}/">')
     (tmp_path / 'digits.html').write_text(copy, 'utf-8')
     page.goto(f'{web_site(tmp_path).origin}/digits.html')
     draw(page, PLAIN_SEVEN)

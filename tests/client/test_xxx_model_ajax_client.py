@@ -39,8 +39,8 @@ def copy_client(service: str, folder: Path, base: str) -> None:
         (folder / 'client' / 'jquery.min.js').write_bytes(response.read())
     for path in (folder / 'client').glob('*.html'):
         page = path.read_text('utf-8')
-        assert page.count('<base href="/">') == 1
-        path.write_text(page.replace('<base href="/">', f'<base href="{base}">'), 'utf-8')
+        assert page.count('<base href="../">') == 1
+        path.write_text(page.replace('<base href="../">', f'<base href="{base}">'), 'utf-8')
 
 
 @pytest.mark.parametrize('name', ['Leo', ' ', 'Zoë 李 🦁', 'x' * 5000])

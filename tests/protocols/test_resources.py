@@ -13,6 +13,7 @@ from model_serving import __version__, create_app
 from model_serving.health.readiness import readiness_of
 from model_serving.protocols.signature import Signature, Tensor
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN, DigitsModelResource
+from model_serving.settings import SettingError
 from tests.exposed_metrics import Exposed
 from tests.protocols.echo_service import (
     ANYTHING,
@@ -185,7 +186,6 @@ def test_frames_are_predicted_whatever_their_form(iris: FlaskClient) -> None:
     bodies = [
         {'instances': FLOWERS},
         {'inputs': FLOWERS},
-        {'instances': RECORDS},
         {'inputs': {name: [record[name] for record in RECORDS] for name in COLUMNS}},
         {'dataframe_split': {**split, 'index': [0, 1]}, 'params': {}},
         {'dataframe_records': RECORDS},
@@ -232,7 +232,7 @@ def test_columns_are_the_inputs_where_there_are_several() -> None:
     assert answer.get_json() == {'predictions': ['A, BA, B', 'c']}
     wrong = client.post('/invocations', data='count,text,loud\n1.5,a,yes\n', content_type='text/csv')
     assert "Row 1, column 1 of the CSV cannot be read: '1.5'" in wrong.get_json()['error']
-    nobody = client.post('/invocations', json={'instances': ['a']})
+    nobody = client.post('/v1/models/SeveralModel:predict', json={'instances': ['a']})
     assert 'several inputs; name them: text, count, loud' in nobody.get_json()['error']
     differ = {'inputs': {'text': ['a'], 'count': [1, 2], 'loud': [True]}}
     answer = client.post('/v1/models/SeveralModel:predict', json=differ)
@@ -244,11 +244,81 @@ def test_ping_and_version_are_mlflows(iris: FlaskClient) -> None:
     assert iris.get('/version').get_data(as_text=True) == __version__
 
 
-def test_mlflows_paths_are_for_a_single_model(client: FlaskClient) -> None:
+def test_mlflows_paths_are_for_a_single_model_or_the_default_one(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert [client.get(path).status_code for path in ('/ping', '/version')] == [404, 404]
-    assert (
-        create_app(MODELS, only=['XXXModel']).test_client().post('/invocations', json={}).status_code == 404
+    monkeypatch.setenv('MODEL_SERVING_DEFAULT_MODEL', 'IrisModel')
+    several = warm(create_app(MODELS, only=['XXXModel', 'IrisModel']).test_client())
+    assert several.get('/ping').status_code == 200
+    answer = several.post('/invocations', json={'dataframe_records': RECORDS})
+    assert [each['label'] for each in answer.get_json()['predictions']] == ['setosa', 'virginica']
+
+
+def test_default_model_is_one_that_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('MODEL_SERVING_DEFAULT_MODEL', 'DigitsModel')
+    with pytest.raises(SettingError, match="default_model: 'DigitsModel' is none of the models"):
+        create_app(MODELS, only=['XXXModel', 'IrisModel'])
+
+
+def test_invocations_take_the_models_own_json() -> None:
+    client = create_app(MODELS, only=['XXXModel']).test_client()
+    assert client.post('/invocations', json={'name': 'Leo'}).get_json() == (
+        client.post('/v1/XXXModel', json={'name': 'Leo'}).get_json()
     )
+    wrong = client.post('/invocations', json={})
+    assert wrong.status_code == 400
+    assert wrong.get_json()['error'] == "'name' is a required property"
+    csv = client.post('/invocations', data='name\nLeo\n', content_type='text/csv')
+    assert csv.status_code == 415
+    assert 'send it as application/json' in csv.get_json()['message']
+
+
+def test_body_that_fits_neither_is_told_what_the_model_takes(iris: FlaskClient) -> None:
+    answer = iris.post('/invocations', json={'flowers': RECORDS})
+    assert answer.status_code == 400
+    assert "'flowers' was unexpected" in answer.get_json()['message']
+
+
+def test_own_json_comes_first(iris: FlaskClient) -> None:
+    answer = iris.post('/invocations', json={'instances': RECORDS}).get_json()
+    assert answer['predictions'] == own(iris, 'IrisModel', RECORDS)
+    client = create(SeveralModel=SeveralModelResource).test_client()
+    assert client.post('/invocations', json={'instances': ['a']}).get_json() == {}
+
+
+def test_vertex_ai_chooses_the_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('AIP_HEALTH_ROUTE', '/v1/endpoints/1/deployedModels/2')
+    monkeypatch.setenv('AIP_PREDICT_ROUTE', '/v1/endpoints/1/deployedModels/2:predict')
+    client = warm(create_app(MODELS, only=['IrisModel']).test_client())
+    assert client.get('/v1/endpoints/1/deployedModels/2').status_code == 200
+    answer = client.post('/v1/endpoints/1/deployedModels/2:predict', json={'instances': FLOWERS})
+    assert [each['label'] for each in answer.get_json()['predictions']] == ['setosa', 'virginica']
+
+
+@pytest.mark.parametrize('taken', ['/health/ready', '/ping', '/v1/IrisModel', '/invocations'])
+def test_chosen_routes_may_be_there_already(monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
+    monkeypatch.setenv('AIP_HEALTH_ROUTE', taken)
+    monkeypatch.setenv('AIP_PREDICT_ROUTE', taken)
+    create_app(MODELS, only=['IrisModel'])
+
+
+@pytest.mark.parametrize('name', ['AIP_HEALTH_ROUTE', 'AIP_PREDICT_ROUTE'])
+@pytest.mark.parametrize('route', ['predict', '/<path:x>', 'https://a/b', '/a b'])
+def test_route_is_a_path(monkeypatch: pytest.MonkeyPatch, name: str, route: str) -> None:
+    monkeypatch.setenv(name, route)
+    with pytest.raises(SettingError, match=f'{name}: .* is not a path such as /health'):
+        create_app(MODELS, only=['XXXModel'])
+
+
+def test_chosen_route_needs_a_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('AIP_PREDICT_ROUTE', '/predict')
+    with pytest.raises(SettingError, match='set MODEL_SERVING_DEFAULT_MODEL'):
+        create_app(MODELS, only=['XXXModel', 'IrisModel'])
+
+
+def test_health_alone_is_whether_it_is_ready(iris: FlaskClient) -> None:
+    assert iris.get('/health').get_json() == iris.get('/health/ready').get_json()
 
 
 # The schema of /v1 holds
