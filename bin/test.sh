@@ -30,6 +30,7 @@ find_programs() {
   # Playwright's driver needs it, and no package that was installed depends on it.
   playwright --version >/dev/null 2>&1 || set -- "$@" libatomic1
   command -v prometheus >/dev/null || unpack_prometheus 2>/dev/null || set -- "$@" prometheus
+  command -v nginx >/dev/null || set -- "$@" nginx-light
   command -v systemd-analyze >/dev/null || set -- "$@" systemd
   command -v logrotate >/dev/null || set -- "$@" logrotate
   [ $# = 0 ] || install_packages "$@"

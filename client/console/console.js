@@ -18,7 +18,7 @@ function makeCard(model) {
   const section = $('section.model').filter((_, {dataset}) => dataset.model === model.name);
   const card = new ModelCard(section, model);
   if (model.card) {
-    import(new URL(model.card, document.baseURI)).then((addition) => addition.default(card)).catch(showFailure);
+    import(new URL(model.card.slice(1), document.baseURI)).then((addition) => addition.default(card)).catch(showFailure);
   }
 }
 
