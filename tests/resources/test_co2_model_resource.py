@@ -46,11 +46,14 @@ def test_histories_of_different_lengths_are_answered_in_order(client: FlaskClien
     assert [ppm + 10 for ppm in first['ppm']] == pytest.approx(above['ppm'], abs=1e-3)
 
 
+SHOWN = f'{str(HISTORY[1:])[:197]}...'
+"""A message repeats at most 200 characters of the body."""
+
 WRONG: list[tuple[Any, str, str]] = [
     ({}, '', "'instances' is a required property"),
     ({'instances': []}, '/instances', '[] should be non-empty'),
     ({'instances': [{}]}, '/instances/0', "'history' is a required property"),
-    ({'instances': [{'history': HISTORY[1:]}]}, '/instances/0/history', f'{HISTORY[1:]} is too short'),
+    ({'instances': [{'history': HISTORY[1:]}]}, '/instances/0/history', f'{SHOWN} is too short'),
     (
         {'instances': [{'history': [*HISTORY, None]}]},
         '/instances/0/history/36',
