@@ -1,0 +1,88 @@
+"""Prometheus' own tool checks and tries the alerts, and what the autoscalers ask Prometheus for."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.kubernetes.complaints import metric_complaints
+from tests.kubernetes.manifests import read_files
+from tests.service_process import ROOT
+
+pytestmark = pytest.mark.system
+
+PRODUCTION = ROOT / 'deploy' / 'kubernetes' / 'overlays' / 'production'
+[RULE, SCALER, ADAPTER] = read_files(
+    PRODUCTION / f'{name}.yaml'
+    for name in ('prometheus-rule', 'horizontal-pod-autoscaler', 'prometheus-adapter-values')
+)
+[SCALED_OBJECT] = read_files([ROOT / 'deploy' / 'kserve' / 'standard' / 'scaled-object.yaml'])
+[CUSTOM] = ADAPTER['rules']['custom']
+KUBE_STATE_METRICS = {'kube_deployment_status_replicas_available', 'kube_deployment_spec_replicas'}
+
+
+def promtool(*arguments: object, cwd: Path) -> str:
+    done = subprocess.run(
+        ['promtool', *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A folder with the alerts, and two recording rules of what the autoscalers ask for."""
+    asked = {'adapter': as_the_adapter_asks(), 'keda': keda_query()}
+    recorded = [
+        {'record': f'{name}:model_serving_requests_in_flight', 'expr': query} for name, query in asked.items()
+    ]
+    groups = [*RULE['spec']['groups'], {'name': 'autoscalers', 'rules': recorded}]
+    (tmp_path / 'rules.yaml').write_text(yaml.safe_dump({'groups': groups}))
+    return tmp_path
+
+
+def as_the_adapter_asks() -> str:
+    """The query that prometheus-adapter makes of its rule for the pods of a namespace."""
+    filled = {
+        'Series': 'model_serving_requests_in_flight',
+        'LabelMatchers': 'namespace="models",pod=~"a|b"',
+        'GroupBy': 'pod',
+    }
+    query: str = CUSTOM['metricsQuery']
+    for name, value in filled.items():
+        query = query.replace(f'<<.{name}>>', value)
+    return query
+
+
+def keda_query() -> str:
+    [trigger] = SCALED_OBJECT['spec']['triggers']
+    query: str = trigger['metadata']['query']
+    return query
+
+
+def test_prometheus_accepts_the_rules(rules: Path) -> None:
+    assert '6 rules found' in promtool('check', 'rules', 'rules.yaml', cwd=rules)
+
+
+def test_alerts_fire_when_they_should(rules: Path) -> None:
+    shutil.copy(Path(__file__).with_name('alerts_test.yaml'), rules)
+
+    promtool('test', 'rules', 'alerts_test.yaml', cwd=rules)
+
+
+def test_alerts_ask_for_metrics_that_there_are(metric_types: dict[str, str]) -> None:
+    alerts = {rule['alert']: rule['expr'] for group in RULE['spec']['groups'] for rule in group['rules']}
+
+    assert len(alerts) == 4
+    assert metric_complaints(alerts, metric_types.keys() | KUBE_STATE_METRICS) == []
+
+
+def test_adapter_gives_the_autoscaler_its_metric(metric_types: dict[str, str]) -> None:
+    [metric] = SCALER['spec']['metrics']
+
+    assert CUSTOM['name']['as'] == metric['pods']['metric']['name']
+    assert metric_complaints({'adapter': CUSTOM['seriesQuery']}, metric_types) == []
+    assert CUSTOM['resources']['overrides'].keys() == {'namespace', 'pod'}
+    assert '<<' not in as_the_adapter_asks()
