@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.service_process import ROOT
+
 
 def kept_environment(folder: Path, requirements: Path) -> Path:
     """The programs of an environment with what the file lists, made anew where the file has changed."""
@@ -17,3 +19,9 @@ def kept_environment(folder: Path, requirements: Path) -> Path:
             subprocess.run([*install, '-r', requirements], check=True, timeout=900)
             done.write_text(requirements.read_text())
     return programs
+
+
+def kserve_python() -> Path:
+    """The interpreter of the environment of KServe's own package."""
+    requirements = ROOT / 'tests' / 'protocols' / 'requirements-kserve.txt'
+    return kept_environment(ROOT / '.venv-kserve', requirements) / 'python'

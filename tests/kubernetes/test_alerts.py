@@ -47,7 +47,7 @@ def as_the_adapter_asks() -> str:
     """The query that prometheus-adapter makes of its rule for the pods of a namespace."""
     filled = {
         'Series': 'model_serving_requests_in_flight',
-        'LabelMatchers': 'namespace="models",pod=~"a|b"',
+        'LabelMatchers': 'namespace="models",pod=~"model-serving-predictor-a|model-serving-predictor-b"',
         'GroupBy': 'pod',
     }
     query: str = CUSTOM['metricsQuery']

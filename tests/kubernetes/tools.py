@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.kept_environment import kept_environment
-from tests.protocols.test_kserve_client import ENVIRONMENT as KSERVE
-from tests.protocols.test_kserve_client import REQUIREMENTS as KSERVE_REQUIREMENTS
+import yaml
+
+from tests.kept_environment import kept_environment, kserve_python
 from tests.service_process import ROOT
 
 HERE = Path(__file__).parent
@@ -25,19 +25,18 @@ def kustomize(folder: Path) -> str:
     return done.stdout
 
 
-def validate_strictly(manifest: Any, folder: Path) -> str:
-    """What kubernetes-validate says; nothing where it has no objection."""
-    path = folder / 'manifest.yaml'
-    path.write_text(json.dumps(manifest))
-    command = [tool('kubernetes-validate'), '--strict', '--quiet', path]
+def validate_strictly(manifests: list[Any], folder: Path, version: str) -> str:
+    """What kubernetes-validate says of them, for this version of Kubernetes; nothing where all is well."""
+    path = folder / 'manifests.yaml'
+    path.write_text(yaml.safe_dump_all(manifests))
+    command = [tool('kubernetes-validate'), '--strict', '--quiet', '--kubernetes-version', version, path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return '' if done.returncode == 0 else done.stdout + done.stderr or f'exit {done.returncode}'
 
 
 def model_complaints(script: str, manifests: list[Any]) -> list[str]:
     """What one of the scripts beside this file says of the manifests, by models of their projects."""
-    of_kserve = script == 'kserve_models.py'
-    python = kept_environment(KSERVE, KSERVE_REQUIREMENTS) / 'python' if of_kserve else tool('python')
+    python = kserve_python() if script == 'kserve_models.py' else tool('python')
     done = subprocess.run(
         [python, '-W', 'ignore', HERE / script],
         input=json.dumps(manifests),

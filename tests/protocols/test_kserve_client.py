@@ -14,14 +14,11 @@ import pytest
 
 from model_serving.protocols.signature import DTYPES
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN
-from tests.kept_environment import kept_environment
+from tests import kept_environment
 from tests.protocols.echo_service import VALUES
 from tests.raw_http import post
-from tests.service_process import ROOT
 
 HERE = Path(__file__).parent
-REQUIREMENTS = HERE / 'requirements-kserve.txt'
-ENVIRONMENT = ROOT / '.venv-kserve'
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
 COLUMNS = ('sepal_length', 'sepal_width', 'petal_length', 'petal_width')
 
@@ -29,7 +26,7 @@ COLUMNS = ('sepal_length', 'sepal_width', 'petal_length', 'petal_width')
 @pytest.fixture(scope='module')
 def kserve_python() -> Path:
     """The interpreter of the environment."""
-    return kept_environment(ENVIRONMENT, REQUIREMENTS) / 'python'
+    return kept_environment.kserve_python()
 
 
 @pytest.fixture(scope='module')
