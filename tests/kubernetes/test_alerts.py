@@ -1,5 +1,6 @@
 """Prometheus' own tool checks and tries the alerts, and what the autoscalers ask Prometheus for."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model_serving.observability.metrics import reason_of
 from tests.kubernetes.complaints import metric_complaints
 from tests.kubernetes.manifests import read_files
 from tests.service_process import ROOT
@@ -77,6 +79,8 @@ def test_alerts_ask_for_metrics_that_there_are(metric_types: dict[str, str]) -> 
 
     assert len(alerts) == 4
     assert metric_complaints(alerts, metric_types.keys() | KUBE_STATE_METRICS) == []
+    reasons = {reason for alert in alerts.values() for reason in re.findall('reason="(.+?)"', alert)}
+    assert reasons == {reason_of(500), reason_of(503)}
 
 
 def test_adapter_gives_the_autoscaler_its_metric(metric_types: dict[str, str]) -> None:
