@@ -11,17 +11,13 @@ import yaml
 from model_serving.observability.metrics import reason_of
 from tests.kubernetes.complaints import metric_complaints
 from tests.kubernetes.manifests import read_files
-from tests.service_process import ROOT
+from tests.kubernetes.queries import ADAPTER_RULE, PRODUCTION, adapter_query, keda_query
 
 pytestmark = pytest.mark.system
 
-PRODUCTION = ROOT / 'deploy' / 'kubernetes' / 'overlays' / 'production'
-[RULE, SCALER, ADAPTER] = read_files(
-    PRODUCTION / f'{name}.yaml'
-    for name in ('prometheus-rule', 'horizontal-pod-autoscaler', 'prometheus-adapter-values')
+[RULE, SCALER] = read_files(
+    PRODUCTION / f'{name}.yaml' for name in ('prometheus-rule', 'horizontal-pod-autoscaler')
 )
-[SCALED_OBJECT] = read_files([ROOT / 'deploy' / 'kserve' / 'standard' / 'scaled-object.yaml'])
-[CUSTOM] = ADAPTER['rules']['custom']
 KUBE_STATE_METRICS = {'kube_deployment_status_replicas_available', 'kube_deployment_spec_replicas'}
 
 
@@ -46,22 +42,8 @@ def rules(tmp_path: Path) -> Path:
 
 
 def as_the_adapter_asks() -> str:
-    """The query that prometheus-adapter makes of its rule for the pods of a namespace."""
-    filled = {
-        'Series': 'model_serving_requests_in_flight',
-        'LabelMatchers': 'namespace="models",pod=~"model-serving-predictor-a|model-serving-predictor-b"',
-        'GroupBy': 'pod',
-    }
-    query: str = CUSTOM['metricsQuery']
-    for name, value in filled.items():
-        query = query.replace(f'<<.{name}>>', value)
-    return query
-
-
-def keda_query() -> str:
-    [trigger] = SCALED_OBJECT['spec']['triggers']
-    query: str = trigger['metadata']['query']
-    return query
+    pods = 'model-serving-predictor-a|model-serving-predictor-b'
+    return adapter_query(f'namespace="models",pod=~"{pods}"', 'pod')
 
 
 def test_prometheus_accepts_the_rules(rules: Path) -> None:
@@ -86,7 +68,7 @@ def test_alerts_ask_for_metrics_that_there_are(metric_types: dict[str, str]) -> 
 def test_adapter_gives_the_autoscaler_its_metric(metric_types: dict[str, str]) -> None:
     [metric] = SCALER['spec']['metrics']
 
-    assert CUSTOM['name']['as'] == metric['pods']['metric']['name']
-    assert metric_complaints({'adapter': CUSTOM['seriesQuery']}, metric_types) == []
-    assert CUSTOM['resources']['overrides'].keys() == {'namespace', 'pod'}
+    assert ADAPTER_RULE['name']['as'] == metric['pods']['metric']['name']
+    assert metric_complaints({'adapter': ADAPTER_RULE['seriesQuery']}, metric_types) == []
+    assert ADAPTER_RULE['resources']['overrides'].keys() == {'namespace', 'pod'}
     assert '<<' not in as_the_adapter_asks()
