@@ -3,11 +3,9 @@
 The client gets an environment of its own, made once: it pulls 66 distributions, some older than ours.
 """
 
-import fcntl
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +14,19 @@ import pytest
 
 from model_serving.protocols.signature import DTYPES
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN
+from tests import kept_environment
 from tests.protocols.echo_service import VALUES
 from tests.raw_http import post
-from tests.service_process import ROOT
 
 HERE = Path(__file__).parent
-REQUIREMENTS = HERE / 'requirements-kserve.txt'
-ENVIRONMENT = ROOT / '.venv-kserve'
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
 COLUMNS = ('sepal_length', 'sepal_width', 'petal_length', 'petal_width')
 
 
 @pytest.fixture(scope='module')
 def kserve_python() -> Path:
-    """The interpreter of the environment, made anew where the requirements have changed."""
-    python, done = ENVIRONMENT / 'bin' / 'python', ENVIRONMENT / 'requirements.txt'
-    with REQUIREMENTS.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # Another process may run other tests that need it.
-        if not done.exists() or done.read_text() != REQUIREMENTS.read_text():
-            subprocess.run([sys.executable, '-m', 'venv', '--clear', ENVIRONMENT], check=True)
-            install = [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
-            subprocess.run([*install, '-r', REQUIREMENTS], check=True, timeout=900)
-            done.write_text(REQUIREMENTS.read_text())
-    return python
+    """The interpreter of the environment."""
+    return kept_environment.kserve_python()
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,27 @@
+"""Virtual environments for tools that cannot share that of the tests; each is made once and kept."""
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.service_process import ROOT
+
+
+def kept_environment(folder: Path, requirements: Path) -> Path:
+    """The programs of an environment with what the file lists, made anew where the file has changed."""
+    programs, done = folder / 'bin', folder / 'requirements.txt'
+    with requirements.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # Another process may run other tests that need it.
+        if not done.exists() or done.read_text() != requirements.read_text():
+            subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True)
+            install = [programs / 'python', '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+            subprocess.run([*install, '-r', requirements], check=True, timeout=900)
+            done.write_text(requirements.read_text())
+    return programs
+
+
+def kserve_python() -> Path:
+    """The interpreter of the environment of KServe's own package."""
+    requirements = ROOT / 'tests' / 'protocols' / 'requirements-kserve.txt'
+    return kept_environment(ROOT / '.venv-kserve', requirements) / 'python'
