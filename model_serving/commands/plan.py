@@ -1,5 +1,6 @@
 """`main.py plan`: the workers, the instances and the month that a rate of requests to a model takes."""
 
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ def plan(arguments: Mapping[str, Any], mounts: Sequence[Mount] | None = None) ->
         sys.exit(f'{CONFIG} is missing; give this command in the folder of a project')
     if not processes.is_known():
         sys.exit('plan: needs Linux, which counts what a process takes in /proc')
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Else the service would go on.
     try:
         choose(read_mounts(ROOT / 'main.py') if mounts is None else mounts, (model,))
         print(f'Measuring {model} on this machine, for about ten seconds ...', flush=True)
