@@ -106,7 +106,8 @@ def test_cost_of_a_model_that_computes_is_what_it_computes(project: Path) -> Non
 
 
 def test_model_that_waits_needs_slots_and_hardly_a_core(project: Path) -> None:
-    text = plan(project, '--model=WaitingModel', '--rate=100', '--busy=50', THREADS='4')
+    options = ['--model=WaitingModel', '--rate=100', '--busy=50']
+    text = plan(project, *options, program='model-serving', THREADS='4')
 
     assert 50 <= figure(text, 'time for which a call holds a slot') < 65
     assert figure(text, 'cores') < 0.5
