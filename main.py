@@ -4,6 +4,9 @@ Usage:
   main.py [-a <host> | --host=<host>] [-p <port> | --port=<port>] [-d | --debug] [--models=<names>]
   main.py new <Model>
   main.py key <name>
+  main.py plan --model=<name> --rate=<per-second> [--rows=<n>] [--busy=<percent>] [--cores=<n>]
+               [--memory=<MiB>] [--price-instance-hour=<x>] [--price-vcpu-second=<x>]
+               [--price-gib-second=<x>] [--price-million-requests=<x>]
   main.py -h | --help
   main.py -v | --version
 
@@ -17,8 +20,9 @@ Options:
   -v, --version             Show the version.
 
 `main.py new SentimentModel` writes the files of a new model and mounts it. `main.py key shop` makes a key for
-a caller. Without either, this is Flask's own server, for one's own machine; bin/start.sh runs the service
-under gunicorn.
+a caller. `main.py plan --model=IrisModel --rate=200` measures the model here, and says what that rate takes.
+Without these, this is Flask's own server, for one's own machine; bin/start.sh runs the service under
+gunicorn.
 """
 
 from docopt import docopt

@@ -1,6 +1,7 @@
 """The log of the service in the background: what it says since a moment."""
 
 import re
+from pathlib import Path
 
 from model_serving.commands.background import LOG_FILE
 
@@ -12,17 +13,18 @@ TELLING = r'\[CRITICAL\]|"severity": ?"CRITICAL"', r'^[A-Za-z_.]+(Error|Exceptio
 
 
 class Log:
-    """What is written to the log from now on."""
+    """What is written to the log from now on; of a log that is given, all."""
 
-    def __init__(self) -> None:
-        self._begin = LOG_FILE.stat().st_size if LOG_FILE.exists() else 0
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file or LOG_FILE
+        self._begin = self._file.stat().st_size if file is None and self._file.exists() else 0
 
     def text(self) -> str:
         """All of that; what is left of it, if the log has been emptied meanwhile."""
-        if not LOG_FILE.exists():
+        if not self._file.exists():
             return ''
-        with LOG_FILE.open('rb') as file:
-            file.seek(self._begin if self._begin <= LOG_FILE.stat().st_size else 0)
+        with self._file.open('rb') as file:
+            file.seek(self._begin if self._begin <= self._file.stat().st_size else 0)
             return file.read().decode(errors='replace')
 
     def address(self) -> str | None:

@@ -4,6 +4,9 @@ Usage:
   model-serving init <folder>
   model-serving new <Model>
   model-serving key <name>
+  model-serving plan --model=<name> --rate=<per-second> [--rows=<n>] [--busy=<percent>] [--cores=<n>]
+                     [--memory=<MiB>] [--price-instance-hour=<x>] [--price-vcpu-second=<x>]
+                     [--price-gib-second=<x>] [--price-million-requests=<x>]
   model-serving start
   model-serving reload
   model-serving stop
@@ -11,10 +14,10 @@ Usage:
   model-serving -v | --version
 
 init writes a project of your own into a new or empty folder. The other commands are given in such a folder:
-new writes the files of a model and mounts it, key makes a key for a caller, start runs the service in the
-background under gunicorn, reload has it take new code, models and settings without losing a request, stop
-stops it once requests in flight have finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and
-MODEL_SERVING_* from the environment.
+new writes the files of a model and mounts it, key makes a key for a caller, plan measures a model here and
+says what a rate of requests takes, start runs the service in the background under gunicorn, reload has it
+take new code, models and settings without losing a request, stop stops it once requests in flight have
+finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and MODEL_SERVING_* from the environment.
 """
 
 import sys
@@ -47,6 +50,10 @@ def _run(arguments: dict[str, Any]) -> None:
         from model_serving.commands.key import make_key
 
         make_key(arguments['<name>'])
+    elif arguments['plan']:
+        from model_serving.commands.plan import plan
+
+        plan(arguments)
     elif arguments['start']:
         from model_serving.commands.start import start
 

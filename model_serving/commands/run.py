@@ -1,4 +1,4 @@
-"""What `python main.py` does: serve, write a new model, or make a key."""
+"""What `python main.py` does: serve, write a new model, make a key, or plan for a rate of requests."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,11 @@ def run(models: Sequence[Mount], arguments: dict[str, Any]) -> None:
         from model_serving.commands.key import make_key
 
         make_key(arguments['<name>'])
+        return
+    if arguments.get('plan'):  # The usage of an older project has none.
+        from model_serving.commands.plan import plan
+
+        plan(arguments, models)
         return
     from model_serving.commands.serve import serve
     from model_serving.settings import names

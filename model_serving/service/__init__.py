@@ -7,6 +7,8 @@ For the others:
 - `mounts.assemble`: the same, for a program that has set up logging
 - `mounts.load_seconds`: how long each model has taken to load
 - `mounts.stand_in_for_mistakes`: lets a mistake stop a model alone
+- `mounts.read_mounts`: what a main.py mounts
+- `mounts.choose`: the mounts of these names
 - `mounts.packages_of_mounts`: the packages of the models that a main.py mounts
 - `preload.PACKAGES`: what the service itself imports
 - `preload.import_packages`: imports packages before gunicorn forks
