@@ -1,9 +1,9 @@
 #!/bin/sh
 # Check everything that Python, curl and git alone can check: format, lint, types, import contract, tests.
 # Installs what that takes into .venv-test first.
-# --all     also runs the tests that need PyTorch, Chromium, Prometheus, systemd, or minutes (markers torch, system and
-#           elaborate), runs those of the served service once more with MODEL_SERVING_FAST_PATH=false, and holds
-#           the coverage to its limit. Installs PyTorch into .venv-test, and the programs where it may.
+# --all     also runs the tests that need PyTorch, Chromium, Prometheus, systemd, podman, or minutes (markers torch,
+#           system and elaborate), runs those of the served service once more with MODEL_SERVING_FAST_PATH=false, and
+#           holds the coverage to its limit. Installs PyTorch into .venv-test, and the programs where it may.
 # PATH ...  runs just these files or folders of tests/, one after the other, and no checks. For tests/models and
 #           tests/resources alone it installs little.
 set -eu
@@ -32,7 +32,9 @@ find_programs() {
   command -v prometheus >/dev/null || unpack_prometheus 2>/dev/null || set -- "$@" prometheus
   command -v nginx >/dev/null || set -- "$@" nginx-light
   command -v systemd-analyze >/dev/null || set -- "$@" systemd
-  command -v logrotate >/dev/null || set -- "$@" logrotate
+  for program in logrotate debootstrap buildah podman runc; do
+    command -v "$program" >/dev/null || set -- "$@" "$program"
+  done
   [ $# = 0 ] || install_packages "$@"
 }
 
@@ -99,6 +101,7 @@ echo '== format'; ruff format --check .
 echo '== lint'; ruff check .
 echo '== types'; mypy
 echo '== imports'; lint-imports
+echo '== Dockerfile'; hadolint Dockerfile
 echo '== tests'
 coverage=''
 if [ -z "$all" ]; then

@@ -169,7 +169,7 @@ def on_exit(server: Any) -> None:
         end_processes(END_SECONDS)
 
 
-_host, _port = chosen_host(), number('PORT', number('AIP_HTTP_PORT', 9999))
+_host, _port = chosen_host(), number('AIP_HTTP_PORT', number('PORT', 9999))
 wsgi_app = 'main:app'
 chdir = str(ROOT)
 bind = f'[{_host}]:{_port}' if ':' in _host else f'{_host}:{_port}'

@@ -17,6 +17,7 @@ os.environ.setdefault('MODEL_SERVING_DEBUG_CHECKS', 'true')
 
 MARKS = {
     'browser': 'system',
+    'image': 'elaborate',
     'loaded': 'system',
     'deployment': 'elaborate',
     'story': 'elaborate',

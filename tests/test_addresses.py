@@ -17,6 +17,7 @@ HOSTS = {
     'six': ({'HOST': '::'}, '[::]:9999'),
     'app_engine': ({'GAE_ENV': 'standard', 'PORT': '8081'}, '0.0.0.0:8081'),
     'cloud_run': ({'K_SERVICE': 'models'}, '0.0.0.0:9999'),
+    'vertex_ai': ({'AIP_HTTP_PORT': '8085', 'PORT': '8080'}, '0.0.0.0:8085'),
     'kubernetes': ({'KUBERNETES_SERVICE_HOST': '10.0.0.1'}, '0.0.0.0:9999'),
     'kubernetes_told': ({'KUBERNETES_SERVICE_HOST': '10.0.0.1', 'HOST': '127.0.0.1'}, '127.0.0.1:9999'),
 }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,21 @@ LOG_FILE = FOLDER / 'model-serving.log'
 
 STOP_SECONDS = 40
 """gunicorn gives requests in flight 30 of them."""
+
+
+def server_command() -> list[str]:
+    """The command line of gunicorn with this project's configuration."""
+    # Not by -m: gunicorn's USR2 starts the same program again, and would find its own package first.
+    program = Path(sys.executable).with_name('gunicorn')
+    return [sys.executable, str(program), '--config', str(CONFIG)]
+
+
+def server_environment() -> dict[str, str]:
+    """The environment of gunicorn: ours, and what it needs besides."""
+    environment = {**os.environ, 'MODEL_SERVING_ROOT': str(ROOT)}
+    if sys.platform == 'darwin':  # Else macOS ends forked workers.
+        environment['OBJC_DISABLE_INITIALIZE_FORK_SAFETY'] = 'YES'
+    return environment
 
 
 def running_pid() -> int | None:

@@ -96,7 +96,8 @@ def with_the_reference_alone(text: str) -> str:
 
 
 def upload_set(text: str) -> str:
-    """The .gcloudignore of a project: its folders instead of the package, and nothing about our own data."""
+    """The .gcloudignore of a project: its folders instead of the package, and nothing that is ours alone."""
     folders = '!/models/\n!/resources/\n!/vendor/\n# Add a line for whatever else they import.\n'
     text = text.replace('!/model_serving/\n', folders)
-    return re.sub(r'# How the model files were made.*?\n\n', '', text, flags=re.DOTALL)
+    ours = r'# (?:What Cloud Run builds|How the model files were made).*?\n\n'
+    return re.sub(ours, '', text, flags=re.DOTALL)

@@ -8,6 +8,7 @@ Usage:
                      [--memory=<MiB>] [--price-instance-hour=<x>] [--price-vcpu-second=<x>]
                      [--price-gib-second=<x>] [--price-million-requests=<x>]
   model-serving start
+  model-serving serve
   model-serving reload
   model-serving stop
   model-serving -h | --help
@@ -17,7 +18,8 @@ init writes a project of your own into a new or empty folder. The other commands
 new writes the files of a model and mounts it, key makes a key for a caller, plan measures a model here and
 says what a rate of requests takes, start runs the service in the background under gunicorn, reload has it
 take new code, models and settings without losing a request, stop stops it once requests in flight have
-finished. start takes HOST, PORT, WORKERS, THREADS, PRELOAD and MODEL_SERVING_* from the environment.
+finished. serve runs it in the foreground instead, as in a container, until SIGTERM. start and serve take
+HOST, PORT, WORKERS, THREADS, PRELOAD and MODEL_SERVING_* from the environment.
 """
 
 import sys
@@ -58,6 +60,10 @@ def _run(arguments: dict[str, Any]) -> None:
         from model_serving.commands.start import start
 
         start()
+    elif arguments['serve']:
+        from model_serving.commands.foreground import serve
+
+        serve()
     elif arguments['reload']:
         from model_serving.commands.reload import reload
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,11 +22,12 @@ from model_serving.commands.background import (
     expected_address,
     note_state,
     running_pid,
+    server_command,
+    server_environment,
     url_of,
 )
 from model_serving.commands.client import answers, example, model_states
 from model_serving.commands.log import Log
-from model_serving.project import ROOT
 
 PAUSE_SECONDS = 0.1
 SAY_SECONDS = 5.0
@@ -82,14 +82,10 @@ def _check(host: str, port: str) -> None:
 def _spawn(host: str, port: str) -> 'subprocess.Popen[bytes]':
     """Start gunicorn in a session of its own: it outlives the terminal, and the pipe that we write to."""
     PID_FILE.unlink(missing_ok=True)
-    environment = {**os.environ, 'HOST': host, 'PORT': port, 'MODEL_SERVING_ROOT': str(ROOT)}
-    if sys.platform == 'darwin':  # Else macOS ends forked workers.
-        environment['OBJC_DISABLE_INITIALIZE_FORK_SAFETY'] = 'YES'
-    # Not by -m: gunicorn's USR2 starts the same program again, and would find its own package first.
-    program = Path(sys.executable).with_name('gunicorn')
+    environment = {**server_environment(), 'HOST': host, 'PORT': port}
     with LOG_FILE.open('ab') as log:  # So that it can be emptied meanwhile, as logrotate does.
         process = subprocess.Popen(
-            [sys.executable, str(program), '--config', str(CONFIG), '--pid', str(PID_FILE)],
+            [*server_command(), '--pid', str(PID_FILE)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,

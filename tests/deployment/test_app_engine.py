@@ -75,9 +75,8 @@ def is_needed(name: str) -> bool:
     """Whether the service runs on this file of the project."""
     if name.startswith('data/'):
         return not name.endswith(('.md', '.py')) and 'co2_model' not in name
-    return name in ('app.yaml', 'main.py', 'requirements.txt', 'LICENSE') or name.startswith(
-        ('client/', 'conf/', 'model_serving/')
-    )
+    top = 'app.yaml', 'main.py', 'requirements.txt', 'LICENSE', 'Dockerfile', 'bin/common.sh'
+    return name in top or name.startswith(('client/', 'conf/', 'model_serving/'))
 
 
 def digits() -> tuple[list[list[float]], list[int]]:
