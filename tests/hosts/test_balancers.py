@@ -1,0 +1,144 @@
+"""Three hosts behind the real nginx and HAProxy, with the configurations of deploy/."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from benchmarks.balancers import BALANCERS, DEPLOY, balancing, program
+from benchmarks.drill_service import HELLO, drill
+from benchmarks.host_events import kill, restart
+from benchmarks.hosts import Host, hosts
+from benchmarks.traffic import Tally, Traffic, post, until
+from model_serving.settings import ServiceSettings
+from tests.raw_http import send
+from tests.service_process import LOG_SECONDS, free_port
+
+pytestmark = [pytest.mark.system, pytest.mark.alone]
+
+CLIENTS = 8
+DRAIN_S = 3  # HAProxy takes two to see it.
+SLEEP = drill('sleep', 0.01)
+POISON = {'what': 'be killed', 'seconds': 0}
+
+
+class Balanced(NamedTuple):
+    """Three hosts, and the port of the balancer in front of them."""
+
+    hosts: list[Host]
+    port: int
+
+
+@pytest.fixture(scope='module')
+def three_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Host]]:
+    folder = tmp_path_factory.mktemp('hosts')
+    settings = {'MODEL_SERVING_DRAIN_S': str(DRAIN_S), 'THREADS': '4', 'MODEL_SERVING_MAX_WAITING': '4'}
+    with hosts(folder=folder, settings=settings) as three:
+        yield three
+
+
+@pytest.fixture(params=BALANCERS)
+def balanced(request: pytest.FixtureRequest, three_hosts: list[Host], tmp_path: Path) -> Iterator[Balanced]:
+    for host in three_hosts:
+        host.wait()
+    port = free_port()
+    with balancing(request.param, [host.server for host in three_hosts], tmp_path, port):
+        yield Balanced(three_hosts, port)
+
+
+def tally_while(port: int, happen: Callable[[], Awaitable[object]]) -> Tally:
+    """What becomes of requests while something happens. Tests with a browser keep a loop in this thread."""
+
+    async def observe() -> Tally:
+        async with Traffic(port).flowing([HELLO, SLEEP], CLIENTS) as tally:
+            await asyncio.sleep(0.5)
+            await happen()
+            await asyncio.sleep(1.5)
+        return tally
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, observe()).result()
+
+
+@pytest.mark.parametrize('happen', [kill, restart])
+def test_no_request_is_lost(balanced: Balanced, happen: Callable[[Host], Awaitable[None]]) -> None:
+    second = balanced.hosts[1]
+    before = [host.answered() for host in balanced.hosts]
+    tally = tally_while(balanced.port, lambda: happen(second))
+    assert tally.sent > 200
+    assert (dict(tally.statuses()), dict(tally.lost), tally.no_connection) == ({200: tally.sent}, {}, 0)
+    assert all(host.answered() > count for host, count in zip(balanced.hosts, before, strict=True))
+    if happen is kill:
+        second.start()
+
+
+def ask(balanced: Balanced, model: str) -> int:
+    """The status of a request that ends its worker; returns once there are others."""
+    answer = send(f'http://127.0.0.1:{balanced.port}', post(f'/v1/{model}', POISON))
+    for host in balanced.hosts:
+        host.wait()
+    return answer.status
+
+
+@pytest.mark.parametrize(('model', 'deaths'), [('DrillModel', 2), ('OnceModel', 1)])
+def test_a_request_goes_to_one_more_host_only_where_that_is_safe(
+    balanced: Balanced, model: str, deaths: int
+) -> None:
+    before = sum(host.deaths() for host in balanced.hosts)
+    assert ask(balanced, model) == 502
+    assert asyncio.run(until(lambda: sum(host.deaths() for host in balanced.hosts) == before + deaths, 10))
+
+
+def test_hosts_that_are_full_say_when_to_come_again(balanced: Balanced) -> None:
+    """And none counts as dead: not a single answer is the balancer's own."""
+
+    async def ask_all() -> Tally:
+        traffic = Traffic(balanced.port)
+        await asyncio.gather(*(traffic.ask(drill('sleep', 1), keeps=False) for _ in range(60)))
+        await asyncio.gather(*(traffic.ask(HELLO, keeps=False) for _ in range(9)))
+        return traffic.tally
+
+    with ThreadPoolExecutor(1) as thread:
+        tally = thread.submit(asyncio.run, ask_all()).result()
+    statuses = tally.statuses()
+    assert statuses.keys() == {200, 503}
+    assert statuses[200] >= 3 * 4 + 9
+    assert all(answer.retry_after_s for answer in tally.answered if answer.status == 503)
+
+
+def test_the_service_learns_of_the_client(balanced: Balanced) -> None:
+    answer = send(f'http://127.0.0.1:{balanced.port}', HELLO)
+    time.sleep(LOG_SECONDS)
+    logged = ''.join(host.log_file.read_text() for host in balanced.hosts).splitlines()
+    [line] = [line for line in logged if answer.headers['x-request-id'] in line]
+    assert line.endswith('127.0.0.1')
+
+
+def test_metrics_are_for_nobody_outside(balanced: Balanced) -> None:
+    answer = send(f'http://127.0.0.1:{balanced.port}', b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+    assert answer.status == 403
+
+
+def test_shipped_configurations_are_valid(tmp_path: Path) -> None:
+    (tmp_path / 'nginx.conf').write_text(
+        f'events {{}}\nhttp {{ include {DEPLOY}/nginx/model-serving.conf; }}\n'
+    )
+    for command in (
+        [program('nginx'), '-t', '-e', 'stderr', '-c', str(tmp_path / 'nginx.conf')],
+        [program('haproxy'), '-c', '-f', str(DEPLOY / 'haproxy' / 'haproxy.cfg')],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert 'WARNING' not in done.stderr
+
+
+@pytest.mark.parametrize('file', ['nginx/model-serving.conf', 'haproxy/haproxy.cfg'])
+def test_limits_are_those_of_the_service(file: str) -> None:
+    text, settings = (DEPLOY / file).read_text(), ServiceSettings()
+    assert f' {settings.max_body_bytes}' in text
+    assert f' {settings.timeout_s + 5:.0f}s;' in text or f' {settings.timeout_s + 5:.0f}s ' in text
