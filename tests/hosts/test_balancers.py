@@ -14,7 +14,7 @@ from benchmarks.balancers import BALANCERS, DEPLOY, balancing, program
 from benchmarks.drill_service import HELLO, drill
 from benchmarks.host_events import kill, restart
 from benchmarks.hosts import Host, hosts
-from benchmarks.traffic import Tally, Traffic, post, until
+from benchmarks.traffic import Tally, Traffic, post
 from model_serving.settings import ServiceSettings
 from tests.raw_http import send
 from tests.service_process import LOG_SECONDS, free_port
@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.system, pytest.mark.alone]
 CLIENTS = 8
 DRAIN_S = 3  # HAProxy takes two to see it.
 SLEEP = drill('sleep', 0.01)
-POISON = {'what': 'be killed', 'seconds': 0}
 
 
 class Balanced(NamedTuple):
-    """Three hosts, and the port of the balancer in front of them."""
+    """Three hosts, and the balancer in front of them, with its port."""
 
+    name: str
     hosts: list[Host]
     port: int
 
@@ -48,7 +48,7 @@ def balanced(request: pytest.FixtureRequest, three_hosts: list[Host], tmp_path: 
         host.wait()
     port = free_port()
     with balancing(request.param, [host.server for host in three_hosts], tmp_path, port):
-        yield Balanced(three_hosts, port)
+        yield Balanced(request.param, three_hosts, port)
 
 
 def tally_while(port: int, happen: Callable[[], Awaitable[object]]) -> Tally:
@@ -77,21 +77,29 @@ def test_no_request_is_lost(balanced: Balanced, happen: Callable[[Host], Awaitab
         second.start()
 
 
-def ask(balanced: Balanced, model: str) -> int:
-    """The status of a request that ends its worker; returns once there are others."""
-    answer = send(f'http://127.0.0.1:{balanced.port}', post(f'/v1/{model}', POISON))
+def deaths_by(balanced: Balanced, model: str, padding: int) -> int:
+    """How many workers end by a request that ends its worker, and has so many bytes more than it needs."""
+    before = sum(host.deaths() for host in balanced.hosts)
+    body = {'what': 'be killed', 'seconds': 0, 'padding': 'x' * padding}
+    assert send(f'http://127.0.0.1:{balanced.port}', post(f'/v1/{model}', body)).status == 502
+    time.sleep(1)
     for host in balanced.hosts:
         host.wait()
-    return answer.status
+    return sum(host.deaths() for host in balanced.hosts) - before
 
 
-@pytest.mark.parametrize(('model', 'deaths'), [('DrillModel', 2), ('OnceModel', 1)])
+@pytest.mark.parametrize(
+    ('model', 'padding', 'deaths'),
+    [
+        ('DrillModel', 0, {'nginx': 2, 'HAProxy': 2}),
+        ('DrillModel', 100_000, {'nginx': 2, 'HAProxy': 1}),  # It keeps no more than tune.bufsize.
+        ('OnceModel', 0, {'nginx': 1, 'HAProxy': 1}),
+    ],
+)
 def test_a_request_goes_to_one_more_host_only_where_that_is_safe(
-    balanced: Balanced, model: str, deaths: int
+    balanced: Balanced, model: str, padding: int, deaths: dict[str, int]
 ) -> None:
-    before = sum(host.deaths() for host in balanced.hosts)
-    assert ask(balanced, model) == 502
-    assert asyncio.run(until(lambda: sum(host.deaths() for host in balanced.hosts) == before + deaths, 10))
+    assert deaths_by(balanced, model, padding) == deaths[balanced.name]
 
 
 def test_hosts_that_are_full_say_when_to_come_again(balanced: Balanced) -> None:
@@ -122,6 +130,15 @@ def test_the_service_learns_of_the_client(balanced: Balanced) -> None:
 def test_metrics_are_for_nobody_outside(balanced: Balanced) -> None:
     answer = send(f'http://127.0.0.1:{balanced.port}', b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
     assert answer.status == 403
+
+
+def test_a_body_over_the_limit_is_refused_by_its_head(balanced: Balanced) -> None:
+    size = ServiceSettings().max_body_bytes + 1
+    head = f'POST /v1/XXXModel HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n'
+    answer = send(f'http://127.0.0.1:{balanced.port}', head.encode())
+    limit = f'The body is larger than the limit of {size - 1} bytes; send it in smaller parts'
+    assert (answer.status, answer.headers['content-type']) == (413, 'application/json')
+    assert answer.json == {'message': limit}
 
 
 def test_shipped_configurations_are_valid(tmp_path: Path) -> None:

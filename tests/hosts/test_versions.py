@@ -66,6 +66,18 @@ def test_canary_answers_its_share(versions: tuple[Version, Version], tmp_path: P
     assert 'version=candidate' in versions[1].log.read_text()
 
 
+def test_a_change_of_the_weights_counts_at_once(versions: tuple[Version, Version], tmp_path: Path) -> None:
+    with traefik(tmp_path, 'canary.yml', *(version.url for version in versions)) as url:
+        file = tmp_path / 'canary.yml'
+        file.write_text(
+            file.read_text().replace('weight: 10', 'weight: 100').replace('weight: 90', 'weight: 0')
+        )
+        time.sleep(3)
+        before = counts(versions)
+        ask(url, 50)
+        assert [now - then for now, then in zip(counts(versions), before, strict=True)] == [0, 50]
+
+
 def test_canary_that_is_down_gets_nothing(versions: tuple[Version, Version], tmp_path: Path) -> None:
     nobody = 'http://127.0.0.1:9'
     with traefik(tmp_path, 'canary.yml', versions[0].url, nobody) as url:
