@@ -95,9 +95,13 @@ class Host:
         """Return when it is ready. Raises RuntimeError with its log where it does not become so."""
         end = time.monotonic() + START_SECONDS
         while not self.is_ready():
-            if time.monotonic() > end or self._process.poll() is not None:
+            if time.monotonic() > end or self.has_ended():
                 raise RuntimeError(f'{self.name} does not start:\n{self.log_file.read_text()[-3000:]}')
             time.sleep(0.05)
+
+    def has_ended(self) -> bool:
+        """Whether nothing of it serves."""
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """End all its processes by SIGKILL, the first one first, lest it start others."""
@@ -125,7 +129,7 @@ class Host:
 
     def remove(self) -> None:
         """Leave nothing of it."""
-        if hasattr(self, '_process') and self._process.poll() is None:
+        if hasattr(self, '_process') and not self.has_ended():
             self.kill()
         with contextlib.suppress(RuntimeError):
             run('ip', 'link', 'delete', self.link)
