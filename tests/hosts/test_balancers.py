@@ -53,11 +53,11 @@ def balanced(request: pytest.FixtureRequest, three_hosts: list[Host], tmp_path: 
         yield Balanced(request.param, three_hosts, port)
 
 
-def tally_while(port: int, happen: Callable[[], Awaitable[object]]) -> Tally:
+def tally_while(port: int, requests: list[bytes], happen: Callable[[], Awaitable[object]]) -> Tally:
     """What becomes of requests while something happens. Tests with a browser keep a loop in this thread."""
 
     async def observe() -> Tally:
-        async with Traffic(port).flowing([HELLO, SLEEP], CLIENTS) as tally:
+        async with Traffic(port).flowing(requests, CLIENTS) as tally:
             await asyncio.sleep(0.5)
             await happen()
             await asyncio.sleep(1.5)
@@ -67,11 +67,20 @@ def tally_while(port: int, happen: Callable[[], Awaitable[object]]) -> Tally:
         return thread.submit(asyncio.run, observe()).result()
 
 
-@pytest.mark.parametrize('happen', [kill, restart])
-def test_no_request_is_lost(balanced: Balanced, happen: Callable[[Host], Awaitable[None]]) -> None:
+@pytest.mark.parametrize(
+    ('happen', 'requests'),
+    [
+        (kill, [HELLO, SLEEP]),
+        (restart, [HELLO, SLEEP, post('/v1/OnceModel', {'what': 'sleep', 'seconds': 0})]),
+    ],
+    ids=['kill', 'drain'],
+)
+def test_no_request_is_lost(
+    balanced: Balanced, happen: Callable[[Host], Awaitable[None]], requests: list[bytes]
+) -> None:
     second = balanced.hosts[1]
     before = [host.answered() for host in balanced.hosts]
-    tally = tally_while(balanced.port, lambda: happen(second))
+    tally = tally_while(balanced.port, requests, lambda: happen(second))
     assert tally.sent > 200
     assert (dict(tally.statuses()), dict(tally.lost), tally.no_connection) == ({200: tally.sent}, {}, 0)
     assert all(host.answered() > count for host, count in zip(balanced.hosts, before, strict=True))
