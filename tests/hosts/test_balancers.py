@@ -150,6 +150,17 @@ def test_a_body_over_the_limit_is_refused_by_its_head(balanced: Balanced) -> Non
     assert answer.json == {'message': limit}
 
 
+@pytest.mark.parametrize(('name', 'status'), [('nginx', 502), ('HAProxy', 503)])
+@pytest.mark.parametrize('model', ['XXXModel', 'OnceModel'])
+def test_without_a_host_the_balancer_answers_as_the_service_would(
+    tmp_path: Path, name: str, status: int, model: str
+) -> None:
+    port, nobody = free_port(), [f'127.0.0.1:{number}' for number in (7, 9, 13)]
+    with balancing(name, nobody, tmp_path, port):
+        answer = send(f'http://127.0.0.1:{port}', post(f'/v1/{model}', {}))
+    assert (answer.status, answer.json) == (status, {'message': 'No host has answered'})
+
+
 def test_shipped_configurations_are_valid(tmp_path: Path) -> None:
     (tmp_path / 'nginx.conf').write_text(
         f'events {{}}\nhttp {{ include {DEPLOY}/nginx/model-serving.conf; }}\n'
