@@ -4,6 +4,8 @@ Usage:
   operations.py events [<name>...]
   operations.py overload [--seconds=<n>] [<name>...]
   operations.py slow [--seconds=<n>] [<name>...]
+  operations.py hosts [<name>...]
+  operations.py capacity
   operations.py -h | --help
 
 Each prints a table; in the environment of the tests, .venv-test.
@@ -12,6 +14,8 @@ Each prints a table; in the environment of the tests, .venv-test.
   last one mounts a small disk, which takes root.
 - overload: waits, computes, slow, impatient.
 - slow: idle, heads, bodies, readers.
+- hosts: none, kill, cut-off, drain, restart, slow; capacity: what one, two and three hosts answer. Both take
+  root, nginx and HAProxy.
 
 Options:
   --seconds=<n>  For how long each model is overloaded, or clients are slow [default: 60].
@@ -29,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def rows(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The lines of the table, each when it has been measured."""
-    from benchmarks import events, overload, slow
+    from benchmarks import events, host_events, overload, slow
 
     names, seconds = arguments['<name>'], float(arguments['--seconds'])
     if arguments['events']:
@@ -38,6 +42,10 @@ def rows(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
     elif arguments['overload']:
         for name in names or overload.CASES:
             yield overload.row(name, overload.measure(name, seconds))
+    elif arguments['hosts']:
+        yield from host_events.rows(names)
+    elif arguments['capacity']:
+        yield from host_events.capacity_rows()
     else:
         for name in names or slow.CASES:
             yield slow.measure(name, seconds)

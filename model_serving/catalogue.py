@@ -21,6 +21,7 @@ class MountedModel:
     `schema` is that of its requests, empty where the model failed to load; `response_schema` that of its
     answers, if it has one. `description` is the docstring of `resource`, its class. `failure` says why the
     model does not serve, in words that follow its name; None if it serves. `page` and `card` as in its mount.
+    A request that is `safe_to_retry` may be sent again where nobody knows what became of it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class MountedModel:
     failure: str | None = None
     page: str = ''
     card: str = ''
+    safe_to_retry: bool = True
 
     @property
     def example(self) -> Any:
@@ -57,6 +59,7 @@ def mounted_models(app: Flask) -> list[MountedModel]:
                 failure=getattr(resource, 'load_failure', None) or failures(app).get(rule.endpoint),
                 page=page,
                 card=card,
+                safe_to_retry=getattr(resource, 'safe_to_retry', True),
             )
             models.append(model)
     return models

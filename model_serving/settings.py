@@ -100,6 +100,9 @@ class ServiceSettings:
     metrics: bool = True
     """Whether GET /metrics shows what was counted."""
 
+    version: str = ''
+    """What serves, for the log and the metrics, such as a git revision; empty: as Google names it, if so."""
+
     check_answers: bool = False
     """Whether an answer that breaks its response schema is a crash: for tests."""
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from model_serving.addresses import PLATFORMS
+from model_serving.addresses import PLATFORMS, served_version
+from model_serving.settings import SettingError
 from tests.deployment.upload_set import app_yaml
 from tests.service_process import ROOT
 
@@ -35,3 +36,28 @@ def test_gunicorn_listens_at(given: dict[str, str], bind: str) -> None:
 
 def test_app_engine_is_told() -> None:
     assert app_yaml()['env_variables']['HOST'] == '0.0.0.0'
+
+
+VERSIONS = {
+    'none': ('', {}, ''),
+    'chosen': ('3f9a1c2', {'K_REVISION': 'models-00004-vid'}, '3f9a1c2'),
+    'cloud_run': ('', {'K_REVISION': 'models-00004-vid'}, 'models-00004-vid'),
+    'app_engine': ('', {'GAE_VERSION': '20260131t120000'}, '20260131t120000'),
+}
+
+
+@pytest.mark.parametrize(('setting', 'given', 'version'), VERSIONS.values(), ids=VERSIONS)
+def test_version_is_chosen_or_that_of_the_platform(
+    monkeypatch: pytest.MonkeyPatch, setting: str, given: dict[str, str], version: str
+) -> None:
+    for name in ('K_REVISION', 'GAE_VERSION'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert served_version(setting) == version
+
+
+@pytest.mark.parametrize('text', ['two words', 'a"b', 'a\nb', 'x' * 65, 'Lösung'])
+def test_version_that_would_break_a_line_of_the_log_stops_the_start(text: str) -> None:
+    with pytest.raises(SettingError, match='version: '):
+        served_version(text)

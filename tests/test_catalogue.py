@@ -5,7 +5,9 @@ from flask import Flask
 from flask_restful import Resource
 
 from model_serving.catalogue import MountedModel, failures, mounted_models
+from model_serving.console.index_resource import IndexResource
 from model_serving.health.failed_model_resource import failed_model_resource
+from model_serving.openapi.document import openapi_document
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
 from model_serving.settings import ServiceSettings
@@ -23,6 +25,12 @@ class WineResource(Resource):  # type: ignore[misc]
     def post(self) -> Any:
         """Tell."""
         return {}
+
+
+class OrderResource(WineResource):
+    """Orders a wine."""
+
+    safe_to_retry = False
 
 
 class PageResource(Resource):  # type: ignore[misc]
@@ -81,3 +89,16 @@ def test_model_that_fails_later_says_why(app: Flask) -> None:
     failures(app)['WineModel'] = 'has gone off'
 
     assert mounted_models(app)[0].failure == 'has gone off'
+
+
+def test_a_model_says_whether_a_request_may_be_sent_again() -> None:
+    app, api = build_service(ServiceSettings())
+    for resource in (WineResource, OrderResource):
+        api.add_resource(resource, f'/v1/{resource.__name__}', endpoint=resource.__name__)
+    api.add_resource(IndexResource, '/', endpoint='index')
+
+    assert [model.safe_to_retry for model in mounted_models(app)] == [True, False]
+    listed = app.test_client().get('/').get_json()['models']
+    assert [model.get('safe_to_retry') for model in listed] == [None, False]
+    operations = [path['post'] for path in openapi_document(app)['paths'].values() if 'post' in path]
+    assert [operation.get('x-safe-to-retry') for operation in operations] == [None, False]

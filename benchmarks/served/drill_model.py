@@ -14,11 +14,16 @@ def compute(seconds: float) -> None:
         sum(range(100))
 
 
+def sleep(seconds: float) -> None:
+    """Wait for so long; on a host that is made slow, for a multiple of it."""
+    time.sleep(seconds * float(os.environ.get('DRILL_SLOWNESS', '1')))
+
+
 class DrillModel:
     """Does it."""
 
     deeds: dict[str, Callable[[float], object]] = {  # noqa: RUF012 - never changed
-        'sleep': time.sleep,
+        'sleep': sleep,
         'compute': compute,
         'read a null pointer': lambda _: ctypes.string_at(0),
         # What the kernel does where memory runs out; a limit of the process alone is a MemoryError.

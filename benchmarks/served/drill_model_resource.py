@@ -29,6 +29,10 @@ class DrillModelResource(Resource):
     @validate_json(drill_model_schema)
     def post(self) -> Any:
         """Do it."""
+        return self.do()
+
+    def do(self) -> Any:
+        """Do what the request says."""
         json = request.json
         done = drill_model_instance.do(json['what'], json['seconds'])
         return {'result': done + drill_model_instance.text(json.get('size', 0))}

@@ -47,7 +47,7 @@ class IndexResource(Resource):
 
 
 def _describe(model: MountedModel) -> dict[str, Any]:
-    described = {
+    described: dict[str, Any] = {
         'name': model.name,
         'description': model.description,
         'method': 'POST',
@@ -56,6 +56,8 @@ def _describe(model: MountedModel) -> dict[str, Any]:
     }
     if model.failure is not None:
         described['failure'] = model.failure
+    if not model.safe_to_retry:
+        described['safe_to_retry'] = False
     if model.page:
         described['page'] = f'/{model.page}'
     if model.card:

@@ -5,6 +5,7 @@
 - `access_log.log_requests`: has an application write its access log
 - `access_log.set_up_logging`: configures logging, unless that is done
 - `log_formats.chosen_formatter`: the formatter that conf/logging.conf names
+- `log_formats.log_version`: has the access log say which version serves
 - `log_formats.quoted`: the path of a request as the log shows it
 - `log_guard.check_logging`: sets logging back if a model has changed it
 - `log_handlers.BulkStreamHandler`: the handler that conf/logging.conf names

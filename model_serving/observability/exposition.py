@@ -18,20 +18,26 @@ Series = dict[tuple[str, ...], list[float]]
 """The values of one metric by the values of its labels."""
 
 
-def exposition(accept: str) -> tuple[bytes, str]:
-    """The metrics as text, and its media type: OpenMetrics where `accept` names it, else Prometheus' own."""
+def exposition(accept: str, version: str = '') -> tuple[bytes, str]:
+    """The metrics as text, and its media type: OpenMetrics where `accept` names it, else Prometheus' own.
+
+    `version` is that of what is served, if it has one.
+    """
     from prometheus_client.exposition import choose_encoder  # On first use: it brings an HTTP server along.
 
     encode, media_type = choose_encoder(accept)
-    collector: Any = SimpleNamespace(collect=_families)
+    collector: Any = SimpleNamespace(collect=lambda: _families(version))
     return encode(collector), media_type
 
 
-def _families() -> Iterator['metrics_core.Metric']:
+def _families(version: str) -> Iterator['metrics_core.Metric']:
     from prometheus_client.metrics_core import InfoMetricFamily
 
     versions = {'version': __version__, 'python': platform.python_version()}
     yield InfoMetricFamily('model_serving_build', 'What serves.', value=versions)
+    if version:
+        # A series of its own, not a label of each: a new version would begin all of them anew.
+        yield InfoMetricFamily('model_serving', 'The version of what is served.', value={'version': version})
     series = _series_of_all_workers()
     for metric in METRICS:
         yield _family(metric, series[metric.name])

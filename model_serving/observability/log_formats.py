@@ -22,6 +22,9 @@ NO_ID = '-'
 ACCESS = '%s %s %d %.1f ms %s B %s%s'
 """The message of the access log, to be filled with `access_values`."""
 
+_version = ''
+"""The version that serves, as the end of a line of the access log; empty where it has none."""
+
 TRACEPARENT = re.compile(r'[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*')
 CLOUD_TRACE = re.compile(r'([0-9a-f]{32})/([0-9]{1,20}).*')
 
@@ -35,12 +38,18 @@ def chosen_formatter(fmt: str, datefmt: str, style: Any = '%', **_options: Any) 
     return JSONFormatter() if chosen == 'json' else TextFormatter(fmt, datefmt, style)
 
 
+def log_version(version: str) -> None:
+    """Have each line of the access log say which version serves, from now on; without one, no longer."""
+    global _version  # noqa: PLW0603 - one version serves in a process, and a line must not cost more for it.
+    _version = f' version={version}' if version else ''
+
+
 def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float, int | str, str, str]:
-    """Method, path, status, milliseconds, size of the response, client, and the key's name, if any."""
+    """Method, path, status, milliseconds, size of the response, client, and the key and version, if any."""
     size = '-' if request.sent_bytes is None else request.sent_bytes
-    key = f' key={request.key}' if request.key else ''
+    names = f' key={request.key}{_version}' if request.key else _version
     milliseconds = request.seconds * 1000
-    return request.method, quoted(request.path), request.status, milliseconds, size, request.client, key
+    return request.method, quoted(request.path), request.status, milliseconds, size, request.client, names
 
 
 def quoted(path: str) -> str:
@@ -147,6 +156,8 @@ class JSONFormatter(logging.Formatter):
             }
             if request and request.key:
                 entry['key'] = request.key
+            if _version:
+                entry['version'] = _version.removeprefix(' version=')
         try:
             return self._dumps(entry).decode()
         except TypeError:  # A lone surrogate.

@@ -21,5 +21,5 @@ class MetricsResource(Resource):
         """The metrics; 404 where the setting `metrics` is off."""
         if not current_app.config['METRICS']:
             abort(404)
-        text, media_type = exposition(request.headers.get('Accept', ''))
+        text, media_type = exposition(request.headers.get('Accept', ''), current_app.config['VERSION'])
         return Response(text, content_type=media_type)

@@ -88,6 +88,7 @@ def _post(model: MountedModel, has_key: bool) -> dict[str, Any]:
             '200': _response({JSON: answer}),
             **error_references(has_body=True, needs_key=has_key),
         },
+        **({} if model.safe_to_retry else {'x-safe-to-retry': False}),
         **_security(has_key),
     }
 

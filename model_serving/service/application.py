@@ -3,9 +3,11 @@
 from flask import Flask
 
 from model_serving.access.guard import guard_of
+from model_serving.addresses import served_version
 from model_serving.console.pages import serve_client
 from model_serving.health.readiness import Readiness
 from model_serving.observability.access_log import log_requests
+from model_serving.observability.log_formats import log_version
 from model_serving.observability.metrics import record_request
 from model_serving.requests.room import room
 from model_serving.settings import ServiceSettings
@@ -25,8 +27,10 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     app.url_map.merge_slashes = False  # Else //v1/X is a redirect, whose body is no JSON.
     app.config['MAX_CONTENT_LENGTH'] = settings.max_body_bytes
     app.config['METRICS'] = settings.metrics
+    app.config['VERSION'] = version = served_version(settings.version)
     app.observers = (record_request,)
     log_requests(app, settings.access_log, settings.access_log_health)
+    log_version(version)
     handle_errors(app)
     allow_origins(app, settings.cors_origins)
     serve_client(app)
