@@ -28,7 +28,7 @@ class InvocationsResource(TensorResource):
             return self._predictions(parse_csv(self.signature, body))
         if takes_tensors and (body := plain_body()):
             value = json_value(body)
-            if is_table(value) and not self._is_own(value):
+            if is_for_mlflow(value) and not self._is_own(value):
                 return self._predictions(parse_json(self.signature, value))
         return self.model.resource().post()
 
@@ -40,9 +40,9 @@ class InvocationsResource(TensorResource):
         return build_response(self.signature, self.signature.run(arrays), by_rows=True)
 
 
-def is_table(value: Any) -> bool:
-    """Whether a value has one of the keys of MLflow and of TensorFlow Serving."""
-    return isinstance(value, dict) and not JSON_FORMATS.keys().isdisjoint(value)
+def is_for_mlflow(value: Any) -> bool:
+    """Whether a value has a key of MLflow or TensorFlow Serving; what is no object, they refuse in words."""
+    return not isinstance(value, dict) or not JSON_FORMATS.keys().isdisjoint(value)
 
 
 class PingResource(TensorResource):

@@ -156,7 +156,7 @@ def test_duplicate_key_counts_its_last_value(service: str) -> None:
         ('POST /health/live', 405, 'POST is not allowed here; send GET'),
         ('POST /health/ready', 405, 'POST is not allowed here; send GET'),
         ('DELETE /_ah/warmup', 405, 'DELETE is not allowed here; send GET'),
-        ('GET /health', 404, 'Nothing is served at /health; GET / lists what is'),
+        ('GET /healthy', 404, 'Nothing is served at /healthy; GET / lists what is'),
         ('GET /health/live/', 404, 'Nothing is served at /health/live/; GET / lists what is'),
         ('GET /health/ready/XXXModel', 404, 'Nothing is served at /health/ready/XXXModel; GET / lists'),
         ('GET /client/../main.py', 404, 'Nothing is served at '),

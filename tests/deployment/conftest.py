@@ -69,7 +69,8 @@ def deployed(deployment: Deployment) -> Iterator[Running]:
 
 @pytest.fixture(scope='module')
 def dev_appserver(sdk: GoogleCloudSDK, deployment: Deployment) -> Iterator[Running]:
-    """The service, started by dev_appserver.py."""
+    """The service, started by dev_appserver.py, which, unlike App Engine, refuses a Dockerfile."""
+    (deployment.app / 'Dockerfile').unlink(missing_ok=True)
     port, admin_port, api_port = (str(free_port()) for _ in range(3))
     options = {
         'skip_sdk_update_check': 'yes',
