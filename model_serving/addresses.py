@@ -22,6 +22,11 @@ def chosen_host() -> str:
     return os.environ.get('HOST') or (ANYWHERE if is_contained else LOOPBACK)
 
 
+def chosen_port() -> str:
+    """The variable that Vertex AI sets, else PORT; without either 9999."""
+    return os.environ.get('AIP_HTTP_PORT') or os.environ.get('PORT') or '9999'
+
+
 def platform_route(name: str) -> str:
     """The path that a platform has chosen by the variable `name`, AIP_HEALTH_ROUTE for instance; or nothing.
 

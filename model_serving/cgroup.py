@@ -28,8 +28,11 @@ def _folders(controller: str) -> Iterator[Path]:
     In a container the mount may be its own group already, though the path is still that of the machine.
     """
     with contextlib.suppress(OSError):
-        for line in MEMBERSHIP.read_text().splitlines():
-            _, controllers, path = line.split(':', 2)
+        for line in MEMBERSHIP.read_text(errors='surrogateescape').split('\n'):
+            _, _, rest = line.partition(':')
+            controllers, separator, path = rest.partition(':')
+            if not separator:
+                continue
             if controllers == '':
                 mounts = [MOUNT, MOUNT / 'unified']
             elif controller in controllers.split(','):
@@ -42,9 +45,9 @@ def _folders(controller: str) -> Iterator[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, ArithmeticError):
         quota, period = (folder / 'cpu.max').read_text().split()
-        return int(quota) / int(period)  # `max` is no number.
+        return max(0, int(quota)) / int(period)  # `max` is no number.
     quota_us, period_us = _number(folder / 'cpu.cfs_quota_us'), _number(folder / 'cpu.cfs_period_us')
     return quota_us / period_us if quota_us and period_us else None
 

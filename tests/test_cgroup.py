@@ -76,3 +76,21 @@ def test_cores_follow_the_quota(monkeypatch: pytest.MonkeyPatch, limit: float | 
     monkeypatch.setattr(cores, 'cpu_limit', lambda: limit)
     monkeypatch.setattr(cores.os, 'sched_getaffinity', lambda _: set(range(8)), raising=False)
     assert cores.available_cores() == expected
+
+
+@pytest.mark.parametrize(
+    'membership',
+    [b'0::/caf\xe9\n', b'\n', b'nothing\n0:\n', b'0::/a\xe2\x80\xa8b\n', b'0::/' + b'x' * 9000],
+)
+def test_odd_names_of_groups_are_no_limit(groups: Path, membership: bytes) -> None:
+    (groups / 'membership').write_bytes(membership)
+    assert (cpu_limit(), memory_limit()) == (None, None)
+
+
+@pytest.mark.parametrize('text', ['50000 0', f'{"9" * 400} 100000', '-5 100000', '5', '\0'])
+def test_odd_quotas_are_none(groups: Path, text: str) -> None:
+    (groups / 'membership').write_text('0::/\n')
+    write(groups, 'cpu.max', text)
+    write(groups, 'memory.max', text)
+    assert cpu_limit() is None
+    assert memory_limit() in (None, 5)

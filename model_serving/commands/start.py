@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from model_serving.addresses import LOOPBACK, chosen_host, whole_number, why_not_free
+from model_serving.addresses import LOOPBACK, chosen_host, chosen_port, whole_number, why_not_free
 from model_serving.commands.background import (
     CONFIG,
     FOLDER,
@@ -46,7 +46,7 @@ def start() -> None:
         if pid := running_pid():
             _report_running(pid)
             return
-        host, port = chosen_host(), os.environ.get('PORT') or '9999'
+        host, port = chosen_host(), chosen_port()
         _check(host, port)
         log = Log()
         process = _spawn(host, port)

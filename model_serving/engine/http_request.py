@@ -11,6 +11,7 @@ import httptools
 
 from model_serving.addresses import PREFIX
 from model_serving.errors import ServingError
+from model_serving.requests.client_address import proxies
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
@@ -120,8 +121,10 @@ class IncomingRequest:
         self.keep_alive = parser.should_keep_alive()
         split = split_target if len(self._target) <= MAX_CACHED_BYTES else split_target.__wrapped__
         environ['RAW_URI'], environ['PATH_INFO'], environ['QUERY_STRING'] = split(self._target)
-        if environ['SCRIPT_NAME'] or (scheme_headers and 'HTTP_X_FORWARDED_PREFIX' in environ):
-            self._take_prefix(environ.get('HTTP_X_FORWARDED_PREFIX', '') if scheme_headers else '')
+        # Where all are trusted, clients may have written it: proxies seldom remove this header.
+        may_say = bool(scheme_headers) and not proxies.are_all
+        if environ['SCRIPT_NAME'] or (may_say and 'HTTP_X_FORWARDED_PREFIX' in environ):
+            self._take_prefix(environ.get('HTTP_X_FORWARDED_PREFIX', '') if may_say else '')
         if (length := environ.get('CONTENT_LENGTH')) is not None:
             self.declared = int(length)
 

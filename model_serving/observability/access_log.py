@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from model_serving.addresses import platform_route
 from model_serving.observability.log_formats import ACCESS, JSONFormatter, TextFormatter, access_values
 from model_serving.observability.log_guard import LogGuard, guard_logging
 from model_serving.observability.log_handlers import BulkStreamHandler
@@ -79,7 +80,7 @@ class AccessLog:
 
     def __init__(self, guard: LogGuard, health: bool) -> None:
         self._guard = guard
-        self._ignored = set[str]() if health else HEALTH_PATHS
+        self._ignored = set[str]() if health else {*HEALTH_PATHS, platform_route('AIP_HEALTH_ROUTE')}
         self._logger, self._root = logging.getLogger('access'), logging.getLogger()
         self._look()
 
@@ -99,8 +100,8 @@ class AccessLog:
 
     def _look(self) -> None:
         """See how logging is set up, and remember that."""
-        handlers = *self._logger.handlers, *self._root.handlers, logging.NullHandler()
-        self._first = handlers[0]
+        handlers = [*self._logger.handlers, *self._root.handlers] or [logging.NullHandler()]
+        self._first, *self._others = handlers
         self._is_enabled = self._logger.isEnabledFor(logging.INFO)
         self._direct = _direct_handler(self._logger)
         self._known_state = tuple(list(each) if type(each) is list else each for each in self._state())
@@ -113,6 +114,7 @@ class AccessLog:
             logger.handlers, logger.filters, logger.level, logger.disabled, logger.propagate, logger.parent,
             logger.handle, logger.callHandlers,
             first.filters, first.level, first.formatter,
+            self._others and [(each.level, each.formatter, *each.filters) for each in self._others],
         )  # fmt: skip
 
 

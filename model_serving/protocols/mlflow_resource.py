@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_restful import Resource
 
-from model_serving.errors import UnsupportedMediaType
 from model_serving.protocols.body import json_value, plain_body, take_room_for_data
-from model_serving.protocols.mlflow import JSON_FORMATS, is_csv, parse_csv, parse_json
+from model_serving.protocols.mlflow import CSV_TYPES, JSON_FORMATS, is_csv, parse_csv, parse_json
 from model_serving.protocols.tensor_resource import TensorResource, has_tensors
 from model_serving.protocols.tensorflow_serving import build_response
+from model_serving.requests.current import current_request
 from model_serving.version import __version__
 
 
@@ -19,18 +19,26 @@ class InvocationsResource(TensorResource):
     def post(self) -> Any:
         """The model's own answer to its own JSON; else the predictions, one for each row."""
         self.require_loaded()
-        takes_tensors = has_tensors(self.model)
-        if is_csv(request.mimetype, request.mimetype_params):
-            if not takes_tensors:
-                raise UnsupportedMediaType(f'{self.model.name} takes JSON alone; send it as application/json')
-            body = plain_body()
+        if not has_tensors(self.model):
+            return self._own_answer()
+        body, mimetype = plain_body(), request.mimetype
+        is_checked = mimetype in CSV_TYPES or (body and not mimetype.endswith('+json'))
+        if is_checked and is_csv(mimetype, request.mimetype_params):
             take_room_for_data(len(body))
             return self._predictions(parse_csv(self.signature, body))
-        if takes_tensors and (body := plain_body()):
-            value = json_value(body)
-            if is_for_mlflow(value) and not self._is_own(value):
-                return self._predictions(parse_json(self.signature, value))
-        return self.model.resource().post()
+        if not body:
+            return self._own_answer()
+        value = json_value(body)
+        if is_for_mlflow(value) and not self._is_own(value):
+            return self._predictions(parse_json(self.signature, value))
+        return self._own_answer()
+
+    def _own_answer(self) -> Any:
+        """What the model's own route answers, by its view with all that is around it, such as decorators."""
+        answer = current_app.view_functions[self.model.name]()
+        if (current := current_request.get()) is not None:
+            current.batched = True  # The view has counted the call.
+        return answer
 
     def _is_own(self, value: Any) -> bool:
         """Whether a value fits the model's own schema."""

@@ -60,8 +60,18 @@ def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
             _mount(api, model, MODEL_RULES)
     for model in chosen:
         _mount(api, model, DEFAULT_MODEL_RULES)
-        if route and route not in {rule.rule for rule in app.url_map.iter_rules()}:
+        if route and not _answers_there(app, model, route):
             _mount(api, model, [(InvocationsResource, [route], 'mlflow.platform')])
+
+
+def _answers_there(app: Flask, model: MountedModel, route: str) -> bool:
+    """Whether the model takes its own JSON at a path already. Raises SettingError where another does."""
+    known = [rule for rule in app.url_map.iter_rules() if rule.rule == route]
+    rules = [rule for rule in known if 'POST' in (rule.methods or ())]
+    names = {model.name, f'{model.name}.mlflow.invocations'}
+    if any(rule.endpoint not in names for rule in rules):
+        raise SettingError(f'AIP_PREDICT_ROUTE: something else answers at {route!r}; choose another path')
+    return bool(rules)
 
 
 def _mount(api: Api, model: MountedModel, rules: Rules) -> None:

@@ -7,7 +7,7 @@ import runpy
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -92,9 +92,7 @@ def create_app(models: Iterable[Mount], only: Iterable[str] = (), check_answers:
 
 def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool) -> 'Flask':
     """The same application, by a program that has set up logging and tells itself of what goes wrong."""
-    from model_serving.addresses import platform_route
     from model_serving.catalogue import pages
-    from model_serving.health.health_resource import ReadyResource
     from model_serving.health.readiness import readiness_of
     from model_serving.protocols.mount import mount_protocols
     from model_serving.service.application import build_service
@@ -106,9 +104,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     api.check_answers = check_answers or settings.check_answers
     for resource, urls, endpoint in SERVICE:
         api.add_resource(resource, *urls, endpoint=endpoint)
-    route = platform_route('AIP_HEALTH_ROUTE')
-    if route and route not in {rule.rule for rule in app.url_map.iter_rules()}:
-        api.add_resource(ReadyResource, route, endpoint='health_platform')
+    mount_platform_health(app, api)
     check_mounts(models, {*app.view_functions, 'models'})
     required = settings.require_all_models and not _stands_in.get()
     chosen = choose(models, only or settings.models)
@@ -121,6 +117,20 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     if required:
         readiness_of(app).require()
     return app
+
+
+def mount_platform_health(app: 'Flask', api: Any) -> None:
+    """Answer at the path where the platform asks whether the service is ready. Raises SettingError."""
+    from model_serving.addresses import platform_route
+    from model_serving.health.health_resource import ReadyResource
+    from model_serving.settings import SettingError
+
+    route = platform_route('AIP_HEALTH_ROUTE')
+    taken = [rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == route]
+    if route and not taken:
+        api.add_resource(ReadyResource, route, endpoint='health_platform')
+    elif route and not taken[0].startswith('health_'):
+        raise SettingError(f'AIP_HEALTH_ROUTE: something else answers at {route!r}; choose another path')
 
 
 def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:

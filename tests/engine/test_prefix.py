@@ -35,6 +35,14 @@ def distrustful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope='module')
+def trustful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service that trusts everybody, as on App Engine, where no proxy removes the header."""
+    log = tmp_path_factory.mktemp('trustful') / 'log'
+    with running_service(log, MODEL_SERVING_MODELS='XXXModel', FORWARDED_ALLOW_IPS='*') as url:
+        yield url
+
+
 def get(url: str, path: str, *headers: str, accept: str = 'application/json') -> Answer:
     lines = ''.join(f'{header}\r\n' for header in headers)
     head = f'GET {path} HTTP/1.1\r\nHost: models.example.com\r\nAccept: {accept}\r\n{lines}\r\n'
@@ -79,10 +87,12 @@ def test_what_is_no_prefix_does_not_count(behind: str, prefix: str) -> None:
     assert '<base href="/">' in page
 
 
-def test_client_may_not_say_it(distrustful: str) -> None:
-    page = get(distrustful, '/', 'X-Forwarded-Prefix: /a', accept='text/html').body.decode()
+@pytest.mark.parametrize('service', ['distrustful', 'trustful'])
+def test_client_may_not_say_it(request: pytest.FixtureRequest, service: str) -> None:
+    url = request.getfixturevalue(service)
+    page = get(url, '/', 'X-Forwarded-Prefix: /a', accept='text/html').body.decode()
     assert '<base href="/">' in page
-    assert post(distrustful, '/a/v1/XXXModel', 'X-Forwarded-Prefix: /a').status == 404
+    assert post(url, '/a/v1/XXXModel', 'X-Forwarded-Prefix: /a').status == 404
 
 
 @pytest.mark.parametrize(

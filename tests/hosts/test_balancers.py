@@ -136,9 +136,20 @@ def test_the_service_learns_of_the_client(balanced: Balanced) -> None:
     assert line.endswith('127.0.0.1')
 
 
-def test_metrics_are_for_nobody_outside(balanced: Balanced) -> None:
-    answer = send(f'http://127.0.0.1:{balanced.port}', b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
-    assert answer.status == 403
+@pytest.mark.parametrize(
+    ('path', 'header'),
+    [
+        ('/metrics', ''),
+        ('//metrics', ''),
+        ('/%6Detrics', ''),
+        ('/metrics?a', ''),
+        ('/x/metrics', 'X-Forwarded-Prefix: /x\r\n'),
+    ],
+)
+def test_metrics_are_for_nobody_outside(balanced: Balanced, path: str, header: str) -> None:
+    head = f'GET {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n'
+    answer = send(f'http://127.0.0.1:{balanced.port}', head.encode())
+    assert answer.status == (404 if header else 403)
 
 
 def test_a_body_over_the_limit_is_refused_by_its_head(balanced: Balanced) -> None:

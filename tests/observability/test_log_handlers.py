@@ -166,6 +166,18 @@ def test_anything_else_gets_a_record(log: Log, change: Callable[[Log], None]) ->
     assert [line.endswith('POST /v1/XXXModel 200 0.4 ms - B -') for line in log.lines()] == [True, True]
 
 
+def test_change_of_a_second_handler_is_seen(log: Log) -> None:
+    second = logging.NullHandler()
+    log.logger.handlers = [log.handler, second]
+    log.write(request_for())
+    known = log.write._known_state
+    log.write(request_for())
+    assert log.write._known_state is known
+    second.setLevel(logging.CRITICAL)
+    log.write(request_for())
+    assert log.write._known_state is not known
+
+
 def test_filter_of_the_logger_gets_a_record(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log.logger, 'filters', [lambda record: 'XXXModel' not in record.getMessage()])
     log.write(request_for())

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 import pytest
-from flask import Flask
+from flask import Flask, abort, request
 from flask.testing import FlaskClient
 from flask_restful import Resource
 
@@ -271,7 +271,7 @@ def test_invocations_take_the_models_own_json() -> None:
     assert wrong.get_json()['error'] == "'name' is a required property"
     csv = client.post('/invocations', data='name\nLeo\n', content_type='text/csv')
     assert csv.status_code == 415
-    assert 'send it as application/json' in csv.get_json()['message']
+    assert 'Content-Type: application/json' in csv.get_json()['message']
 
 
 def test_body_that_fits_neither_is_told_what_the_model_takes(iris: FlaskClient) -> None:
@@ -296,11 +296,71 @@ def test_vertex_ai_chooses_the_routes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each['label'] for each in answer.get_json()['predictions']] == ['setosa', 'virginica']
 
 
-@pytest.mark.parametrize('taken', ['/health/ready', '/ping', '/v1/IrisModel', '/invocations'])
-def test_chosen_routes_may_be_there_already(monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
-    monkeypatch.setenv('AIP_HEALTH_ROUTE', taken)
-    monkeypatch.setenv('AIP_PREDICT_ROUTE', taken)
-    create_app(MODELS, only=['IrisModel'])
+@pytest.mark.parametrize('health', ['/health/ready', '/health', '/ping'])
+@pytest.mark.parametrize('predict', ['/v1/IrisModel', '/invocations', '/ping', '/'])
+def test_chosen_routes_may_be_there_already(
+    monkeypatch: pytest.MonkeyPatch, health: str, predict: str
+) -> None:
+    monkeypatch.setenv('AIP_HEALTH_ROUTE', health)
+    monkeypatch.setenv('AIP_PREDICT_ROUTE', predict)
+    client = warm(create_app(MODELS, only=['IrisModel']).test_client())
+    assert client.get(health).status_code == 200
+    answer = client.post(predict, json={'instances': RECORDS}).get_json()
+    assert [each['label'] for each in answer['predictions']] == ['setosa', 'virginica']
+
+
+@pytest.mark.parametrize(
+    ('name', 'route'),
+    [('AIP_HEALTH_ROUTE', '/'), ('AIP_HEALTH_ROUTE', '/metrics'), ('AIP_PREDICT_ROUTE', '/v1/XXXModel')],
+)
+def test_chosen_route_is_not_anothers(monkeypatch: pytest.MonkeyPatch, name: str, route: str) -> None:
+    monkeypatch.setenv('MODEL_SERVING_DEFAULT_MODEL', 'IrisModel')
+    monkeypatch.setenv(name, route)
+    with pytest.raises(SettingError, match=f'{name}: something else answers at'):
+        create_app(MODELS, only=['XXXModel', 'IrisModel'])
+
+
+class GuardedModelResource(Resource):
+    """Has what an author puts around a resource."""
+
+    @staticmethod
+    def secret(view: Any) -> Any:
+        def checked(*args: Any) -> Any:
+            if request.headers.get('X-Secret') != 'yes':
+                abort(401)
+            return view(*args)
+
+        return checked
+
+    method_decorators = [secret]  # noqa: RUF012
+
+    @validate_json({'type': 'string'}, {'type': 'string'})
+    def post(self) -> Any:
+        return request.json if request.json != 'wrong' else 5
+
+
+def test_invocations_go_through_all_that_is_around_the_own_route() -> None:
+    client = create(GuardedModel=GuardedModelResource).test_client()
+    assert client.post('/invocations', json='a').status_code == 401
+    answer = client.post('/invocations', json='a', headers={'X-Secret': 'yes'})
+    assert (answer.status_code, answer.get_json()) == (200, 'a')
+
+
+@pytest.mark.parametrize(
+    ('content_type', 'body', 'status'),
+    [
+        ('application/json', b'{}', 200),
+        ('application/problem+json', b'{}', 200),
+        ('text/plain', b'{}', 415),
+        ('', b'', 400),
+        ('application/json', b'', 400),
+        ('application/json', b'null', 400),
+    ],
+)
+def test_invocations_take_what_the_own_route_takes(content_type: str, body: bytes, status: int) -> None:
+    client = create(Plain=PlainModelResource).test_client()
+    for path in ('/v1/Plain', '/invocations'):
+        assert client.post(path, data=body, content_type=content_type).status_code == status, path
 
 
 @pytest.mark.parametrize('name', ['AIP_HEALTH_ROUTE', 'AIP_PREDICT_ROUTE'])

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 from contextvars import copy_context
 
@@ -106,6 +107,20 @@ def test_request_may_take_more(room: Room) -> None:
     taker.leave()
     taker.leave()
     Taker(room, 100).got()
+
+
+def test_request_that_has_enough_waits_for_nobody(room: Room) -> None:
+    taker = Taker(room, 80).got()
+    waiting = Taker(room, 80)
+    until(room._turns['A'].locked)
+    token = current_request.set(taker.request)
+    began = time.monotonic()
+    room.take(80)
+    room.take(10)
+    current_request.reset(token)
+    assert time.monotonic() - began < 1
+    taker.leave()
+    waiting.got()
 
 
 def test_wait_ends(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
