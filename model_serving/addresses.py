@@ -24,7 +24,8 @@ def chosen_host() -> str:
 
 def chosen_port() -> str:
     """The variable that Vertex AI sets, else PORT; without either 9999."""
-    return os.environ.get('AIP_HTTP_PORT') or os.environ.get('PORT') or '9999'
+    given = map(os.environ.get, ('AIP_HTTP_PORT', 'PORT'))
+    return next(filter(None, given), '9999')
 
 
 def platform_route(name: str) -> str:
