@@ -1,4 +1,4 @@
-"""The models under Ray Serve: one deployment for each, and one that forwards requests to them by path.
+"""The models under Ray Serve: one deployment for each, and for several one that forwards requests by path.
 
 serve run deploy.ray_app:app                         # the models that MODEL_SERVING_MODELS chooses
 serve run deploy.ray_app:app models=DigitsModel max_replicas=4 num_cpus=2 num_gpus=1
@@ -25,7 +25,17 @@ Answer = tuple[bytes, int, list[tuple[bytes, bytes]]]
 """Body, status and headers."""
 
 MODEL_OF_PATH = re.compile('/v[12]/(?:models/)?([A-Za-z][A-Za-z0-9_-]*)')
-PASSED_ON = 'type', 'http_version', 'method', 'scheme', 'path', 'query_string', 'server', 'client'
+PASSED_ON = (
+    'type',
+    'http_version',
+    'method',
+    'scheme',
+    'path',
+    'root_path',
+    'query_string',
+    'server',
+    'client',
+)
 LENGTH = {b'content-length', b'transfer-encoding'}
 
 
@@ -57,6 +67,11 @@ class Model:
         self.readiness = readiness_of(application)
         self.readiness.require()
         self.application = WSGIMiddleware(application, workers=threads)
+        self.most = max_body_bytes()
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request that comes without the detour of the gateway."""
+        return await forward(request, self.answer, self.most)
 
     async def answer(self, scope: dict[str, Any], body: bytes) -> Answer:
         """Answer a request in one of the threads, so that calls meet in a @batched method."""
@@ -82,19 +97,24 @@ class Gateway:
     """Forwards each request to the model that its path names, and one that names none to the default."""
 
     def __init__(self, default: str, **models: DeploymentHandle) -> None:
-        self.most = load_settings(ServiceSettings, 'model_serving').max_body_bytes
+        self.most = max_body_bytes()
         self.answers = {name: handle.answer.remote for name, handle in models.items()}
         self.default = default
 
     async def __call__(self, request: Request) -> Response:
         """The answer of the model, or 503 where it has no replica with room."""
-        found = MODEL_OF_PATH.match(request.url.path)
+        found = MODEL_OF_PATH.match(request.scope['path'].removeprefix(request.scope['root_path']))
         answer = self.answers.get(found[1] if found else '') or self.answers[self.default]
         try:
             return await forward(request, answer, self.most)
         except (BackPressureError, DeploymentUnavailableError, RayActorError) as error:
             message = f'No replica can answer now ({type(error).__name__}); try again'
             return JSONResponse({'message': message, 'error': message}, 503, {'Retry-After': '1'})
+
+
+def max_body_bytes() -> int:
+    """The limit of the service."""
+    return load_settings(ServiceSettings, 'model_serving').max_body_bytes
 
 
 async def forward(request: Request, answer: Callable[..., Awaitable[Answer]], most: int) -> Response:
@@ -118,13 +138,15 @@ def app(options: Options) -> serve.Application:
     settings = load_settings(ServiceSettings, 'model_serving')
     names = tuple(filter(None, options.models.split(','))) or settings.models
     chosen = [mount.name for mount in choose(read_mounts(MAIN), names)]
+    models = {name: deployment_of(name, options) for name in chosen}
+    if len(models) == 1:
+        return models[chosen[0]]
     gateway = serve.deployment(
         Gateway,
         num_replicas=options.gateways,
         max_ongoing_requests=10 * options.max_ongoing_requests,
         ray_actor_options={'num_cpus': 0.5},
     )
-    models = {name: deployment_of(name, options) for name in chosen}
     return gateway.bind(settings.default_model or chosen[0], **models)
 
 

@@ -15,8 +15,8 @@ from tests.kept_environment import kept_environment
 from tests.service_process import ROOT, free_port, wait_until_it_answers
 
 HEAD_CPUS = 1
-NODE_CPUS = 4
-START_SECONDS = 60
+NODE_CPUS = 6
+START_SECONDS = 90
 SMALL = ['--object-store-memory=80000000', '--min-worker-port=0', '--max-worker-port=0']
 QUIET = ['--disable-usage-stats', '--block']
 
@@ -26,7 +26,7 @@ class Node:
 
     def __init__(self, cluster: 'Cluster', *options: str) -> None:
         ports = [f'--dashboard-agent-listen-port={free_port()}']
-        command = [cluster.programs / 'ray', 'start', *options, *ports, *SMALL, *QUIET]
+        command = [str(cluster.programs / 'ray'), 'start', *options, *ports, *SMALL, *QUIET]
         self.process = subprocess.Popen(
             command, cwd=cluster.root, env=cluster.environment, stdout=cluster.output, stderr=cluster.output
         )
@@ -78,18 +78,37 @@ class Cluster:
             *(f'--port={port}', client, f'--num-cpus={HEAD_CPUS}'),
         )
         self.run_until_it_works('ray', 'status', '--address', self.address)
-        joined = f'--address={self.address}', f'--num-cpus={NODE_CPUS}'
-        self.nodes = [Node(self, *joined) for _ in range(self.wanted)]
+        for _ in range(self.wanted):  # Of two that start at once on one machine, one may find no place.
+            self.nodes.append(self.join())
+            self.wait_for_nodes()
         http = f'--http-port={self.url.rpartition(":")[2]}'
         self.run_until_it_works('serve', 'start', http, '--proxy-location=HeadOnly')
-        self.run_until_it_works('serve', 'run', '--non-blocking', 'deploy.ray_app:app', *options)
+        self.serve('deploy.ray_app:app', *options)
         wait_until_it_answers(f'{self.url}/health/ready', self.head.process, self.log)
+
+    def join(self) -> Node:
+        return Node(self, f'--address={self.address}', f'--num-cpus={NODE_CPUS}')
+
+    def wait_for_nodes(self) -> None:
+        """Ray gives a node 30 s to start, which a busy machine may exceed; then another one starts."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            status = [str(self.programs / 'ray'), 'status', '--address', self.address]
+            said = subprocess.run(status, env=self.environment, capture_output=True, text=True, timeout=60)
+            if said.stdout.count(' node_') == 1 + len(self.nodes):
+                return
+            self.nodes = [node if node.process.poll() is None else self.join() for node in self.nodes]
+            time.sleep(0.5)
+        raise AssertionError(f'not all nodes have started:\n{self.log.read_text()}')
+
+    def serve(self, *arguments: str) -> None:
+        self.run_until_it_works('serve', 'run', '--non-blocking', *arguments)
 
     def run_until_it_works(self, program: str, *arguments: str) -> None:
         end = time.monotonic() + START_SECONDS
         while True:
             done = subprocess.run(
-                [self.programs / program, *arguments],
+                [str(self.programs / program), *arguments],
                 cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -65,3 +65,11 @@ def plain_service(ray_project: Path) -> Iterator[str]:
     settings = {'MODEL_SERVING_MODELS': MODELS, 'MODEL_SERVING_ROOT': str(ray_project)}
     with running_service(log, ray_project, **settings) as url:
         yield url
+
+
+@pytest.fixture(scope='session')
+def single_model(ray_cluster: Cluster) -> str:
+    """The URL of a second application of the cluster: one model, which needs no gateway, under a prefix."""
+    prefix = '--name=single', '--route-prefix=/single'
+    ray_cluster.serve(*prefix, 'deploy.ray_app:app', 'models=IrisModel', 'num_cpus=0.1')
+    return f'{ray_cluster.url}/single'

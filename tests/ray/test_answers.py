@@ -99,3 +99,11 @@ def test_calls_are_batched(ray_cluster: Cluster) -> None:
         answers = [future.result() for future in asked]
     assert {answer.status for answer in answers} == {200}
     assert max(answer.json['together'] for answer in answers) == 8
+
+
+def test_single_model_answers_without_a_gateway(single_model: str, plain_service: str) -> None:
+    body = json.dumps({'instances': [FLOWER]}).encode()
+    expected = post(plain_service, '/v1/models/IrisModel:predict', body)
+    same(post(single_model, '/single/v1/models/IrisModel:predict', body), expected)
+    assert post(single_model, '/single/invocations', body).json == expected.json
+    assert post(single_model, '/single/v1/IrisModel', b'{}').status == 400
