@@ -23,6 +23,7 @@ MARKS = {
     'story': 'elaborate',
     'suite': 'elaborate',
     'kserve_python': 'elaborate',
+    'ray_cluster': 'ray',
     'sdk': 'elaborate',
     'traced': 'elaborate',
     'wheel': 'elaborate',
@@ -36,9 +37,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for fixture in MARKS.keys() & getattr(item, 'fixturenames', ()):
             item.add_marker(MARKS[fixture])
     if importlib.util.find_spec('torch') is None:
-        left_out = [item for item in items if item.get_closest_marker('torch')]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        leave_out('torch', config, items)
+    if not any('tests/ray' in argument for argument in config.args):
+        leave_out('ray', config, items)
+
+
+def leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if item.get_closest_marker(mark)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(autouse=True)

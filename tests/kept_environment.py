@@ -15,8 +15,9 @@ def kept_environment(folder: Path, requirements: Path) -> Path:
         fcntl.flock(file, fcntl.LOCK_EX)  # Another process may run other tests that need it.
         if not done.exists() or done.read_text() != requirements.read_text():
             subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True)
-            install = [programs / 'python', '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
-            subprocess.run([*install, '-r', requirements], check=True, timeout=900)
+            python = str(programs / 'python')
+            install = [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+            subprocess.run([*install, '-r', str(requirements)], check=True, timeout=900)
             done.write_text(requirements.read_text())
     return programs
 
