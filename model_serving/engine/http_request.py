@@ -123,7 +123,7 @@ class IncomingRequest:
         environ['RAW_URI'], environ['PATH_INFO'], environ['QUERY_STRING'] = split(self._target)
         # Where all are trusted, clients may have written it: proxies seldom remove this header.
         may_say = bool(scheme_headers) and not proxies.are_all
-        if environ['SCRIPT_NAME'] or (may_say and 'HTTP_X_FORWARDED_PREFIX' in environ):
+        if environ.get('SCRIPT_NAME') or (may_say and 'HTTP_X_FORWARDED_PREFIX' in environ):
             self._take_prefix(environ.get('HTTP_X_FORWARDED_PREFIX', '') if may_say else '')
         if (length := environ.get('CONTENT_LENGTH')) is not None:
             self.declared = int(length)
@@ -133,7 +133,7 @@ class IncomingRequest:
         environ = self.environ
         prefix = forwarded.rstrip('/')
         if not PREFIX.fullmatch(prefix):
-            prefix = environ['SCRIPT_NAME']
+            prefix = environ.get('SCRIPT_NAME', '')
         environ['SCRIPT_NAME'], path = prefix, environ['PATH_INFO']
         if f'{path}/'.startswith(f'{prefix}/'):
             environ['PATH_INFO'] = path[len(prefix) :] or '/'

@@ -41,8 +41,13 @@ class InvocationsResource(TensorResource):
         return answer
 
     def _is_own(self, value: Any) -> bool:
-        """Whether a value fits the model's own schema."""
-        return not self.model.resource.post.compiled_schema.violations(value)
+        """Whether a value fits the model's own schema, and that knows the keys of MLflow that the value has.
+
+        A schema that allows anything says nothing of them.
+        """
+        keys = JSON_FORMATS.keys() & value.keys() if isinstance(value, dict) else set()
+        known = self.model.schema.get('properties', {})
+        return keys <= known.keys() and not self.model.resource.post.compiled_schema.violations(value)
 
     def _predictions(self, arrays: list[Any]) -> Any:
         return build_response(self.signature, self.signature.run(arrays), by_rows=True)

@@ -283,8 +283,13 @@ def test_body_that_fits_neither_is_told_what_the_model_takes(iris: FlaskClient) 
 def test_own_json_comes_first(iris: FlaskClient) -> None:
     answer = iris.post('/invocations', json={'instances': RECORDS}).get_json()
     assert answer['predictions'] == own(iris, 'IrisModel', RECORDS)
+
+
+def test_schema_that_allows_anything_leaves_mlflow_its_forms() -> None:
     client = create(SeveralModel=SeveralModelResource).test_client()
-    assert client.post('/invocations', json={'instances': ['a']}).get_json() == {}
+    nobody = client.post('/invocations', json={'instances': ['a']})
+    assert 'several inputs; name them: text, count, loud' in nobody.get_json()['error']
+    assert client.post('/invocations', json={'text': 'a'}).get_json() == {}
 
 
 def test_vertex_ai_chooses_the_routes(monkeypatch: pytest.MonkeyPatch) -> None:
