@@ -36,6 +36,8 @@ KEYS = [
     ),
     *('sepal_length', 'sepal_width', 'petal_length', 'petal_width', 'flowers'),
 ]
+MOST_REPEATED = 20_000
+"""Characters of JSON."""
 VALUES = [
     *(
         'rows',
@@ -54,12 +56,17 @@ VALUES = [
 ]
 
 
+def repeated(value: Any, count: int) -> list[Any]:
+    """A list of the same: a short one of what is long, as lists in lists in lists would fill the memory."""
+    return [value] * min(count, 1 + MOST_REPEATED // len(json.dumps(value)))
+
+
 def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Lists and objects of what `inner` gives; long lists of the same."""
     return (
         st.lists(inner, max_size=5)
         | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6)
-        | st.builds(lambda value, count: [value] * count, inner, st.integers(0, 300))
+        | st.builds(repeated, inner, st.integers(0, 300))
     )
 
 
