@@ -101,7 +101,7 @@ def test_overload_keeps_the_model_busy_with_calls_that_are_in_time_and_is_soon_o
     assert sum(call.ended - call.began for call in accepted) > 1.8
     assert time.monotonic() - end < 1
     assert len(errors) > 3 * len(accepted)
-    assert {error.retry_after_s for error in errors} == {1}
+    assert {error.retry_after_s for error in errors} <= {1, 2}
     queue.add(SleepingCall())
 
 
