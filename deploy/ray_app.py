@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from model_serving.project import ROOT
 from model_serving.service.mounts import choose, create_app, read_mounts
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 MAIN = ROOT / 'main.py'
 Answer = tuple[bytes, int, list[tuple[bytes, bytes]]]

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import model_serving.access.limits  # noqa: F401 - it makes the memory in which all workers count.
-from model_serving.addresses import chosen_host, whole_number
+from model_serving.addresses import whole_number
 from model_serving.cores import available_cores
 from model_serving.engine.children import end_children, end_group, end_processes, isolate_children
 from model_serving.engine.shutdown import announce_shutdown
@@ -22,10 +22,11 @@ from model_serving.master.standing import BOOTING
 from model_serving.master.supervisor import Supervisor
 from model_serving.observability.metrics import unanswered_requests
 from model_serving.observability.shared_cells import shared_cells
+from model_serving.platforms import chosen_host
 from model_serving.project import ROOT, project_file
 from model_serving.service.mounts import packages_of_mounts
 from model_serving.service.preload import PACKAGES, import_packages, run_in_fork, threads_lost_by_a_fork
-from model_serving.settings import drain_seconds
+from model_serving.service_settings import drain_seconds
 
 
 def number(name: str, default: int) -> int:

@@ -10,7 +10,7 @@ from model_serving.health.failed_model_resource import failed_model_resource
 from model_serving.openapi.document import openapi_document
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 SCHEMA = {'type': 'object', 'examples': [{'name': 'Leo'}, {'name': 'Zoe'}]}
 

@@ -15,7 +15,7 @@ import pytest
 import main
 from model_serving import __version__
 from model_serving.commands import init
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 from tests.project_copy import copy_of_project
 from tests.service_process import ROOT, free_port
 
@@ -132,8 +132,8 @@ def test_settings_table_is_complete() -> None:
 
 
 def test_environment_of_the_start_is_complete() -> None:
-    addresses = (ROOT / 'model_serving' / 'addresses.py').read_text()
-    read = re.findall(r"(?:number|one_of|environ\.get)\('([A-Z]+)'", addresses + GUNICORN)
+    platforms = (ROOT / 'model_serving' / 'platforms.py').read_text()
+    read = re.findall(r"(?:number|one_of|environ\.get)\('([A-Z]+)'", platforms + GUNICORN)
 
     assert re.findall(r'^\| `([A-Z]+)` \|', SETTINGS, re.MULTILINE) == read
 

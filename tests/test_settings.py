@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model_serving.settings import ROOT, ServiceSettings, SettingError, load_settings, setting
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import ROOT, SettingError, load_settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

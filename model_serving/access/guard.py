@@ -14,7 +14,7 @@ from model_serving.observability.metrics import count_refused_key
 from model_serving.project import ROOT
 from model_serving.requests.client_address import client_network
 from model_serving.requests.current import REQUEST_KEY, CurrentRequest
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 ADMITTED = 'model_serving.admitted'
 """Where the WSGI environment of an admitted request keeps the name of its key; '' where it needed none."""

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model_serving.addresses import ANYWHERE, LOOPBACK, chosen_host
+from model_serving.addresses import ANYWHERE, LOOPBACK
+from model_serving.platforms import chosen_host
 from model_serving.project import ROOT
 
 CONFIG = ROOT / 'conf' / 'gunicorn.conf.py'

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from model_serving.addresses import LOOPBACK, chosen_host, chosen_port, whole_number, why_not_free
+from model_serving.addresses import LOOPBACK, whole_number, why_not_free
 from model_serving.commands.background import (
     CONFIG,
     FOLDER,
@@ -28,6 +28,7 @@ from model_serving.commands.background import (
 )
 from model_serving.commands.client import answers, example, model_states
 from model_serving.commands.log import Log
+from model_serving.platforms import chosen_host, chosen_port
 
 PAUSE_SECONDS = 0.1
 SAY_SECONDS = 5.0

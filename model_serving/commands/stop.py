@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from model_serving.addresses import why_not_free
 from model_serving.commands.background import LOG_FILE, STOP_SECONDS, expected_address, is_server, running_pid
 from model_serving.commands.listeners import listeners
-from model_serving.settings import drain_seconds
+from model_serving.service_settings import drain_seconds
 
 PAUSE_SECONDS = 0.1
 PROMOTION_SECONDS = 3

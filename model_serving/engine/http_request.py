@@ -9,8 +9,8 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from model_serving.addresses import PREFIX
 from model_serving.errors import ServingError
+from model_serving.platforms import PREFIX
 from model_serving.requests.client_address import proxies
 
 MAX_HEAD_BYTES = 64 * 1024

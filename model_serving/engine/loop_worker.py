@@ -19,7 +19,6 @@ from typing import Any
 from gunicorn.sock import ssl_context
 from gunicorn.workers.base import Worker
 
-from model_serving.addresses import chosen_prefix
 from model_serving.engine.children import end_children, isolate_children
 from model_serving.engine.http_connection import HTTPConnection
 from model_serving.engine.http_request import base_environment
@@ -27,6 +26,7 @@ from model_serving.engine.listener import ConnectionCounts, Listener
 from model_serving.engine.process import allow_many_files, yield_to_running_threads
 from model_serving.engine.server import Server
 from model_serving.engine.shutdown import service_ends
+from model_serving.platforms import chosen_prefix
 from model_serving.requests.client_address import proxies
 from model_serving.requests.coroutines import use_loop
 from model_serving.settings import SettingError

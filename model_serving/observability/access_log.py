@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from model_serving.addresses import platform_route
 from model_serving.observability.log_formats import ACCESS, JSONFormatter, TextFormatter, access_values
 from model_serving.observability.log_guard import LogGuard, guard_logging
 from model_serving.observability.log_handlers import BulkStreamHandler
+from model_serving.platforms import platform_route
 from model_serving.project import project_file
 from model_serving.requests.current import CurrentRequest, current_request
 

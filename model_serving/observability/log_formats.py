@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from model_serving.settings import ServiceSettings, SettingError, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import SettingError, load_settings
 
 if TYPE_CHECKING:
     from model_serving.requests.current import CurrentRequest

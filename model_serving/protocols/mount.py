@@ -10,8 +10,9 @@ from typing import Any
 from flask import Flask
 from flask_restful import Api, Resource
 
-from model_serving.addresses import platform_route
 from model_serving.catalogue import MountedModel, mounted_models
+from model_serving.health.health_resource import ReadyResource
+from model_serving.platforms import platform_route
 from model_serving.protocols.mlflow_resource import InvocationsResource, PingResource, VersionResource
 from model_serving.protocols.open_inference_resource import (
     InferResource,
@@ -42,6 +43,8 @@ DEFAULT_MODEL_RULES: Rules = [
     (PingResource, ['/ping'], 'mlflow.ping'),
     (VersionResource, ['/version'], 'mlflow.version'),
 ]
+PLATFORM_HEALTH = 'health_platform'
+"""The endpoint of the path where a platform asks whether the service is ready."""
 
 
 def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
@@ -50,6 +53,7 @@ def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
     The model called `default`, or else a single one, also gets the routes that name no model: those of
     MLflow, and one that the platform may have chosen. Raises SettingError where that needs a default model.
     """
+    _mount_platform_health(app, api)
     models = mounted_models(app)
     route = platform_route('AIP_PREDICT_ROUTE')
     chosen = [model for model in models if model.name == default or (len(models) == 1 and not default)]
@@ -62,6 +66,16 @@ def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
         _mount(api, model, DEFAULT_MODEL_RULES)
         if route and not _answers_there(app, model, route):
             _mount(api, model, [(InvocationsResource, [route], 'mlflow.platform')])
+
+
+def _mount_platform_health(app: Flask, api: Api) -> None:
+    """Answer at the path where the platform asks whether the service is ready. Raises SettingError."""
+    route = platform_route('AIP_HEALTH_ROUTE')
+    taken = [rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == route]
+    if route and not taken:
+        api.add_resource(ReadyResource, route, endpoint=PLATFORM_HEALTH)
+    elif route and not taken[0].startswith('health_'):
+        raise SettingError(f'AIP_HEALTH_ROUTE: something else answers at {route!r}; choose another path')
 
 
 def _answers_there(app: Flask, model: MountedModel, route: str) -> bool:

@@ -3,14 +3,14 @@
 from flask import Flask
 
 from model_serving.access.guard import guard_of
-from model_serving.addresses import served_version
 from model_serving.console.pages import serve_client
 from model_serving.health.readiness import Readiness
 from model_serving.observability.access_log import log_requests
 from model_serving.observability.log_formats import log_version
 from model_serving.observability.metrics import record_request
+from model_serving.platforms import served_version
 from model_serving.requests.room import room
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 from model_serving.web.api import JSONApi, handle_errors
 from model_serving.web.app import ServiceApp
 from model_serving.web.cors import allow_origins

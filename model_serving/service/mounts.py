@@ -7,7 +7,7 @@ import runpy
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -67,7 +67,8 @@ def read_mounts(main: Path) -> Sequence[Mount]:
 
 def packages_of_mounts(main: Path) -> list[str]:
     """The packages of the models that `main` mounts and the settings choose. Raises SettingError."""
-    from model_serving.settings import ServiceSettings, load_settings
+    from model_serving.service_settings import ServiceSettings
+    from model_serving.settings import load_settings
 
     chosen = choose(read_mounts(main), load_settings(ServiceSettings, 'model_serving').models)
     return [package for mount in chosen for package in mount.packages]
@@ -94,18 +95,18 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     """The same application, by a program that has set up logging and tells itself of what goes wrong."""
     from model_serving.catalogue import pages
     from model_serving.health.readiness import readiness_of
-    from model_serving.protocols.mount import mount_protocols
+    from model_serving.protocols.mount import PLATFORM_HEALTH, mount_protocols
     from model_serving.service.application import build_service
     from model_serving.service.resources import SERVICE
-    from model_serving.settings import ServiceSettings, SettingError, load_settings
+    from model_serving.service_settings import ServiceSettings
+    from model_serving.settings import SettingError, load_settings
 
     settings = load_settings(ServiceSettings, 'model_serving')
     app, api = build_service(settings)
     api.check_answers = check_answers or settings.check_answers
     for resource, urls, endpoint in SERVICE:
         api.add_resource(resource, *urls, endpoint=endpoint)
-    mount_platform_health(app, api)
-    check_mounts(models, {*app.view_functions, 'models'})
+    check_mounts(models, {*app.view_functions, 'models', PLATFORM_HEALTH})
     required = settings.require_all_models and not _stands_in.get()
     chosen = choose(models, only or settings.models)
     if settings.default_model not in ('', *(mount.name for mount in chosen)):
@@ -117,20 +118,6 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     if required:
         readiness_of(app).require()
     return app
-
-
-def mount_platform_health(app: 'Flask', api: Any) -> None:
-    """Answer at the path where the platform asks whether the service is ready. Raises SettingError."""
-    from model_serving.addresses import platform_route
-    from model_serving.health.health_resource import ReadyResource
-    from model_serving.settings import SettingError
-
-    route = platform_route('AIP_HEALTH_ROUTE')
-    taken = [rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == route]
-    if route and not taken:
-        api.add_resource(ReadyResource, route, endpoint='health_platform')
-    elif route and not taken[0].startswith('health_'):
-        raise SettingError(f'AIP_HEALTH_ROUTE: something else answers at {route!r}; choose another path')
 
 
 def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:

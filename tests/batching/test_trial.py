@@ -13,7 +13,7 @@ from model_serving.batching.decorator import batched
 from model_serving.health.readiness import readiness_of
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 TUPLE = '(several outputs are returned as a tuple, not as a list)'
 KINDS = {'lists': list, 'arrays': numpy.asarray}

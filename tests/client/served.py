@@ -13,7 +13,8 @@ from model_serving.resources.digits_model_resource import DigitsModelResource
 from model_serving.resources.iris_model_resource import IrisModelResource
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 MARKUP = '<script>alert(1)</script><img src=x onerror=alert(2)>'
 HOSTILE_NAME = f'"\'`$(touch /tmp/no){MARKUP}'

@@ -16,7 +16,7 @@ from main import MODELS
 from model_serving import create_app
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 STRINGS = '/strings'
 DIGITS = '/v1/DigitsModel'

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 import main
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 from tests.deployment.app_engine_process import call
 from tests.deployment.google_cloud_sdk import GoogleCloudSDK, run_in_sdk
 from tests.deployment.upload_set import app_yaml

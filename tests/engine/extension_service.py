@@ -11,7 +11,8 @@ from model_serving.console.index_resource import IndexResource
 from model_serving.errors import Overloaded
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 EXTENSIONS = os.environ.get('EXTENSIONS', '').split()
 schema = {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}

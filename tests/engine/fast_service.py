@@ -17,7 +17,8 @@ from flask_restful import reqparse
 from model_serving.console.index_resource import IndexResource
 from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 from tests.engine.fast_decorators import with_files, with_limit, with_user
 from tests.engine.fast_returns import (
     Handled,

@@ -14,7 +14,8 @@ from flask_restful import Resource
 from model_serving.observability.access_log import configure_logging
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 FOR_EVER_S = 600
 STUBBORN = f"trap '' TERM; echo; exec sleep {FOR_EVER_S}"

@@ -9,7 +9,8 @@ from flask_restful import Resource
 
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 HOOKS: dict[str, Callable[[Flask], list[Any]]] = {
     'before_request': lambda app: app.before_request_funcs.setdefault(None, []),

@@ -19,7 +19,8 @@ from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 from tests.engine.odd_async import AsyncResource, AsyncStreamResource
 from tests.engine.odd_models import AROUND, BY_NAME, calls, fail, model, notes, schema, state
 

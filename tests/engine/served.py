@@ -20,7 +20,8 @@ from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 MOST_SECONDS = 3600
 NAPS = ('Nap', 'Other', 'Quick', 'Refused', *(f'Hanging{number}' for number in range(6)))

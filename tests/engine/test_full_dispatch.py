@@ -17,7 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from model_serving.engine.fast_path import FastPath
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 from model_serving.web.api import JSONApi
 from model_serving.web.app import ServiceApp
 from tests.engine.clients import Service, served

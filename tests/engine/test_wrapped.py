@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from model_serving.engine.application import Application, ServiceApplication, application_of, service_in
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 from tests.engine.clients import Service
 from tests.raw_http import send
 from tests.service_process import ROOT, running_service

@@ -18,7 +18,7 @@ from model_serving.health.readiness import ModelState, Readiness, readiness_of
 from model_serving.requests.deadline import remaining_s
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 TIMEOUT_S = 0.5
 STARTING = 'has yet to answer its own example'

@@ -15,7 +15,7 @@ from benchmarks.drill_service import HELLO, drill
 from benchmarks.host_events import kill, restart
 from benchmarks.hosts import Host, hosts
 from benchmarks.traffic import Tally, Traffic, post
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 from tests.raw_http import send
 from tests.service_process import LOG_SECONDS, free_port
 

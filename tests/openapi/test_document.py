@@ -18,7 +18,7 @@ from model_serving.resources.xxx_model_resource import xxx_model_response, xxx_m
 from model_serving.schemas.compiled import CompiledSchema
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 TREE: dict[str, Any] = {
     'title': 'Tree',

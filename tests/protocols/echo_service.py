@@ -12,7 +12,8 @@ from model_serving.protocols.signature import DTYPES, Signature, Tensor
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
 from model_serving.service.resources import SERVICE
-from model_serving.settings import ServiceSettings, load_settings
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
 
 ANYTHING: dict[str, Any] = {'type': 'object'}
 VALUES: dict[str, list[Any]] = {

@@ -14,7 +14,7 @@ from model_serving.commands import serve as server_utils
 from model_serving.schemas.compiled import BadSchema
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 ANSWER = {
     'type': 'object',

@@ -9,7 +9,7 @@ from model_serving.echo import MAX_ECHO
 from model_serving.schemas.compiled import CompiledSchema
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 NUMBERS = {'type': 'array', 'items': {'type': 'number'}, 'minItems': 64, 'maxItems': 64}
 ZONE = 'a date-time needs a time zone, as in 2026-01-02T03:04:05Z'

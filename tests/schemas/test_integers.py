@@ -15,7 +15,7 @@ from model_serving.schemas.compiled import CompiledSchema
 from model_serving.schemas.integers import make_integers
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 INTEGER = {'type': 'integer'}
 N = {'properties': {'n': INTEGER}}

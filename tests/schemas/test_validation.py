@@ -10,7 +10,7 @@ from model_serving.errors import InvalidInput, ModelNotReady
 from model_serving.schemas.compiled import BadSchema
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 
 SCHEMA = {'type': 'object', 'properties': {'n': {'type': 'integer'}}, 'required': ['n']}
 

@@ -11,7 +11,7 @@ from flask_restful import Resource
 from main import MODELS
 from model_serving import create_app
 from model_serving.service.application import build_service
-from model_serving.settings import ServiceSettings
+from model_serving.service_settings import ServiceSettings
 from model_serving.web.cors import CACHE_SIZE, EXPOSED
 
 SHOP = 'https://shop.example.com'

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from model_serving.addresses import PLATFORMS, served_version
+from model_serving.platforms import PLATFORMS, served_version
 from model_serving.settings import SettingError
 from tests.deployment.upload_set import app_yaml
 from tests.service_process import ROOT
