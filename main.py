@@ -19,15 +19,15 @@ Options:
   -h, --help                Show this text.
   -v, --version             Show the version.
 
-`main.py new SentimentModel` writes the files of a new model and mounts it. `main.py key shop` makes a key for
-a caller. `main.py plan --model=IrisModel --rate=200` measures the model here, and says what that rate takes.
-Without these, this is Flask's own server, for one's own machine; bin/start.sh runs the service under
-gunicorn.
+`main.py new SentimentModel` writes the files of a new model and mounts it; with --version=2 after the name,
+those of a version. `main.py key shop` makes a key for a caller. `main.py plan --model=IrisModel --rate=200`
+measures the model here, and says what that rate takes. Without these, this is Flask's own server, for one's
+own machine; bin/start.sh runs the service under gunicorn.
 """
 
 from docopt import docopt
 
-from model_serving import Mount, __version__, create_app, run
+from model_serving import Mount, __version__, arguments, create_app, run
 
 MODELS = [
     Mount(
@@ -57,6 +57,6 @@ MODELS = [
 """What is served: a line for each model, mounted at /v1/<name>."""
 
 if __name__ == '__main__':
-    run(MODELS, docopt(__doc__, version=__version__))
+    run(MODELS, docopt(__doc__, arguments(), version=__version__))
 else:
     app = create_app(MODELS)

@@ -57,14 +57,14 @@ class Options(BaseModel):
 
 
 class Model:
-    """A replica of one model: the service's own application with this model alone."""
+    """A replica of one model: the service's own application with this model alone, in all its versions."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, names: list[str], threads: int) -> None:
         from a2wsgi import WSGIMiddleware
 
         from model_serving.health.readiness import readiness_of
 
-        application = create_app(read_mounts(MAIN), only=[name])
+        application = create_app(read_mounts(MAIN), only=names)
         self.readiness = readiness_of(application)
         self.readiness.require()
         self.application = WSGIMiddleware(application, workers=threads)
@@ -138,21 +138,24 @@ def app(options: Options) -> serve.Application:
     """The application of Ray Serve. Raises SettingError for an unknown model."""
     settings = load_settings(ServiceSettings, 'model_serving')
     names = tuple(filter(None, options.models.split(','))) or settings.models
-    chosen = [mount.name for mount in choose(read_mounts(MAIN), names)]
-    models = {name: deployment_of(name, options) for name in chosen}
-    if len(models) == 1:
-        return models[chosen[0]]
+    chosen: dict[str, list[str]] = {}
+    for mount in choose(read_mounts(MAIN), names):
+        chosen.setdefault(mount.name, []).append(mount.key)
+    models = {name: deployment_of(name, keys, options) for name, keys in chosen.items()}
+    first, *others = models
+    if not others:
+        return models[first]
     gateway = serve.deployment(
         Gateway,
         num_replicas=options.gateways,
         max_ongoing_requests=10 * options.max_ongoing_requests,
         ray_actor_options={'num_cpus': 0.5},
     )
-    return gateway.bind(settings.default_model or chosen[0], **models)
+    return gateway.bind(settings.default_model or first, **models)
 
 
-def deployment_of(name: str, options: Options) -> serve.Application:
-    """The deployment of one model, which has as many replicas as its requests need."""
+def deployment_of(name: str, keys: list[str], options: Options) -> serve.Application:
+    """The deployment of one model with these versions, which has as many replicas as its requests need."""
     model = serve.deployment(
         Model,
         name=name,
@@ -165,4 +168,4 @@ def deployment_of(name: str, options: Options) -> serve.Application:
         },
         ray_actor_options={'num_cpus': options.num_cpus, 'num_gpus': options.num_gpus},
     )
-    return model.bind(name, options.max_ongoing_requests)
+    return model.bind(keys, options.max_ongoing_requests)

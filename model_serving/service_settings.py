@@ -80,6 +80,12 @@ class ServiceSettings:
     check_answers: bool = False
     """Whether an answer that breaks its response schema is a crash: for tests."""
 
+    default_versions: tuple[str, ...] = ()
+    """Versions that answer where a path names none, as in DigitsModel=2; else the first mounted."""
+
+    labels: tuple[str, ...] = ()
+    """Labels of versions, comma-separated, as in DigitsModel:canary=2, DigitsModel:stable=1."""
+
 
 def drain_seconds() -> int:
     """The setting drain_s, for what waits for the service to end; 0 where settings are wrong."""

@@ -90,6 +90,8 @@ def _refuse_mistyped_variables(section: str, fields: Iterable[str], environment:
     prefix = _variable(section, '')
     for variable in sorted(set(environment) - set(known)):
         name = variable.removeprefix(prefix).lower()
+        if name[:1].isdigit():  # It is one of a version: MODEL_SERVING_DIGITS_MODEL_2_PATH.
+            continue
         if variable.startswith(prefix) and difflib.get_close_matches(name, fields, cutoff=0.8):
             raise SettingError(f'{variable}: there is no such setting; known: {", ".join(known)}')
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 from model_serving.access.keys import MAX_KEY_LENGTH, MAX_SEEN, Key, KeyFile, Keys
 from model_serving.access.limits import address_buckets, key_buckets
+from model_serving.catalogue import base_name
 from model_serving.errors import Forbidden, LimitReached, Unauthorized
 from model_serving.observability.metrics import count_refused_key
 from model_serving.project import ROOT
@@ -71,11 +72,11 @@ class Guard:
         return self.keys is not None and self._learn(endpoint)[0] not in self._free
 
     def _learn(self, endpoint: str | None) -> tuple[str | None, str, str]:
-        """What an endpoint is, the model that it is named after, and what it is of that."""
+        """What an endpoint is, the model that it is named after, of any version, and what it is of that."""
         view = self._app.view_functions.get(endpoint or '')
         model, _, part = (endpoint or '').partition('.')
         access = 'listing' if endpoint is None else getattr(getattr(view, 'view_class', view), 'access', None)
-        known = self._known[endpoint] = access, model, part
+        known = self._known[endpoint] = access, base_name(model), part
         return known
 
     def _has_options(self, endpoint: str | None) -> bool:

@@ -31,7 +31,10 @@ def plan(arguments: Mapping[str, Any], mounts: Sequence[Mount] | None = None) ->
         sys.exit('plan: needs Linux, which counts what a process takes in /proc')
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Else the service would go on.
     try:
-        choose(read_mounts(ROOT / 'main.py') if mounts is None else mounts, (model,))
+        chosen = choose(read_mounts(ROOT / 'main.py') if mounts is None else mounts, (model,))
+        if len(chosen) > 1:
+            keys = ' or '.join(f'--model={mount.key}' for mount in chosen)
+            sys.exit(f'plan: {model} has several versions; give {keys}')
         print(f'Measuring {model} on this machine, for about ten seconds ...', flush=True)
         measured = measure(model, options.request.rows, options.demand.threads)
         print(report(options, measured))

@@ -15,11 +15,12 @@ Usage:
   model-serving -v | --version
 
 init writes a project of your own into a new or empty folder. The other commands are given in such a folder:
-new writes the files of a model and mounts it, key makes a key for a caller, plan measures a model here and
-says what a rate of requests takes, start runs the service in the background under gunicorn, reload has it
-take new code, models and settings without losing a request, stop stops it once requests in flight have
-finished. serve runs it in the foreground instead, as in a container, until SIGTERM. start and serve take
-HOST, PORT, WORKERS, THREADS, PRELOAD and MODEL_SERVING_* from the environment.
+new writes the files of a model and mounts it (with --version=2: those of a version), key makes a
+key for a caller, plan measures a model here and says what a rate of requests takes, start runs the service in
+the background under gunicorn, reload has it take new code, models and settings without losing a request, stop
+stops it once requests in flight have finished. serve runs it in the foreground instead, as in a container,
+until SIGTERM. start and serve take HOST, PORT, WORKERS, THREADS, PRELOAD and MODEL_SERVING_* from the
+environment.
 """
 
 import sys
@@ -27,14 +28,15 @@ from typing import Any
 
 import docopt
 
+from model_serving.commands.run import arguments
 from model_serving.version import __version__
 
 
 def main() -> None:
     """Do what the command line says; exit with one line where files or processes are in the way."""
-    arguments = docopt.docopt(__doc__, version=__version__)
+    given = docopt.docopt(__doc__, arguments(), version=__version__)
     try:
-        _run(arguments)
+        _run(given)
     except OSError as error:
         sys.exit(f'model-serving: {error}')
 

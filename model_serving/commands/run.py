@@ -1,5 +1,7 @@
 """What `python main.py` does: serve, write a new model, make a key, or plan for a rate of requests."""
 
+import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +9,15 @@ from model_serving.service.mounts import Mount, assemble
 
 if TYPE_CHECKING:
     from flask import Flask
+
+
+def arguments() -> list[str]:
+    """What was typed, for docopt, to which --version is the option that shows the version of the service.
+
+    `new DigitsModel --version=2` becomes `new DigitsModel@2`, which may be typed as well.
+    """
+    version = re.fullmatch(r'new (\S+) --version[ =](\S*)', ' '.join(sys.argv[1:]))
+    return ['new', f'{version[1]}@{version[2]}'] if version else sys.argv[1:]
 
 
 def run(models: Sequence[Mount], arguments: dict[str, Any]) -> None:

@@ -41,9 +41,18 @@ class ScaffoldError(Exception):
 
 
 def scaffold(name: str) -> None:
-    """Write the model `name` and print what to do next; else exit with one line and status 1."""
+    """Write the model `name`, or a version of one, such as DigitsModel@2, and print what to do next.
+
+    Exits with one line and status 1 where it cannot.
+    """
+    model, is_version, version = name.partition('@')
     try:
-        print(new_model(name))
+        if is_version:
+            from model_serving.commands.version_scaffold import new_version
+
+            print(new_version(model, version))
+        else:
+            print(new_model(name))
     except ScaffoldError as error:
         sys.exit(f'main.py new: {error}')
 
@@ -60,13 +69,7 @@ def new_model(name: str, root: Path = ROOT) -> str:
         texts = {
             path: copy_of_reference(pattern, name, root) for path, pattern in files_of(name, root).items()
         }
-        if existing := [path for path in texts if (root / path).exists()]:
-            raise ScaffoldError(
-                f'{name} would overwrite {", ".join(existing)}; choose another name, or delete what is there'
-            )
-        _write(
-            {root / path: text for path, text in texts.items()}, main, with_mount(old, name, package_of(root))
-        )
+        write_new(name, texts, root, with_mount(old, name, package_of(root)))
     except (OSError, UnicodeDecodeError) as error:
         raise ScaffoldError(f'{error}; nothing was changed') from error
     return next_steps(name, root)
@@ -117,17 +120,22 @@ def with_mount(text: str, name: str, package: str) -> str:
 
     Raises ScaffoldError where it is mounted already, or where that list is not as expected.
     """
-    models = _mounting_list(text)
+    models = mounting_list(text)
     if any(isinstance(node, ast.Constant) and node.value == name for node in ast.walk(models)):
         raise ScaffoldError(
             f'{name} is in MODELS of main.py already; choose another name, or delete it there'
         )
+    return with_last(text, models, mount_of(name, package))
+
+
+def with_last(text: str, models: ast.List, mount: str) -> str:
+    """The text of main.py with `mount` as the last of `models`. Raises ScaffoldError where that cannot be."""
     lines = text.splitlines(keepends=True)
     end = (models.end_lineno or 0) - 1
     if lines[end].startswith(']'):
-        mounted = ''.join([*lines[:end], mount_of(name, package), *lines[end:]])
+        mounted = ''.join([*lines[:end], mount, *lines[end:]])
         with contextlib.suppress(ScaffoldError):  # Where a comma is missing.
-            if len(_mounting_list(mounted).elts) == len(models.elts) + 1:
+            if len(mounting_list(mounted).elts) == len(models.elts) + 1:
                 return mounted
     raise ScaffoldError(
         'MODELS of main.py must end with a comma, and then a line with ] alone; mend that first'
@@ -140,10 +148,13 @@ def mount_of(name: str, package: str) -> str:
     line = f"    Mount('{name}', '{module}:{resource}'),\n"
     if len(line) <= LINE_LENGTH + 1:
         return line
+    return f"    Mount(\n        '{name}',\n{place_of(module, resource)}    ),\n"
+
+
+def place_of(module: str, resource: str) -> str:
+    """The line of a mount that names its resource, or the two lines."""
     place = f"        '{module}:{resource}',\n"
-    if len(place) > LINE_LENGTH + 1:
-        place = f"        '{module}'\n        ':{resource}',\n"
-    return f"    Mount(\n        '{name}',\n{place}    ),\n"
+    return place if len(place) <= LINE_LENGTH + 1 else f"        '{module}'\n        ':{resource}',\n"
 
 
 def next_steps(name: str, root: Path = ROOT) -> str:
@@ -168,7 +179,7 @@ def next_steps(name: str, root: Path = ROOT) -> str:
     return '\n'.join(lines)
 
 
-def _mounting_list(text: str) -> ast.List:
+def mounting_list(text: str) -> ast.List:
     """The list MODELS in the text of main.py. Raises ScaffoldError."""
     try:
         statements = ast.parse(text).body
@@ -182,18 +193,26 @@ def _mounting_list(text: str) -> ast.List:
     raise ScaffoldError('main.py has no list MODELS = [...], where a model is mounted; bring it back first')
 
 
-def _write(new: dict[Path, str], main: Path, mounted: str) -> None:
-    """Write all, or nothing."""
+def write_new(name: str, texts: dict[str, str], root: Path, mounted: str) -> None:
+    """Write the files of `name`, by their paths in `root`, and the new text of main.py: all, or nothing.
+
+    Raises ScaffoldError where that would overwrite something.
+    """
+    if existing := [path for path in texts if (root / path).exists()]:
+        raise ScaffoldError(
+            f'{name} would overwrite {", ".join(existing)}; choose another name, or delete what is there'
+        )
+    main = root / 'main.py'
     mounting = main.with_name('main.py.new')
     written: list[Path] = []
     try:
-        for path, text in {**new, mounting: mounted}.items():
-            with path.open('x', encoding='utf-8') as file:
-                written.append(path)
+        for path, text in {**texts, mounting.name: mounted}.items():
+            with (root / path).open('x', encoding='utf-8') as file:
+                written.append(root / path)
                 file.write(text)
         shutil.copymode(main, mounting)
         mounting.replace(main)
     except OSError:
-        for path in written:
-            path.unlink()
+        for made in written:
+            made.unlink()
         raise

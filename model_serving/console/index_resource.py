@@ -54,6 +54,8 @@ def _describe(model: MountedModel) -> dict[str, Any]:
         'url': model.url,
         'schema': model.schema,
     }
+    if model.version:
+        described |= {'version': model.version, 'urls': model.urls}
     if model.failure is not None:
         described['failure'] = model.failure
     if not model.safe_to_retry:
@@ -72,6 +74,7 @@ def _page(models: list[MountedModel]) -> Response:
         'index.html',
         models=models,
         curls=curls,
+        titles={model.name: _title(model) for model in models},
         version=__version__,
         has_keys=has_keys,
         root=request.root_path,
@@ -79,6 +82,11 @@ def _page(models: list[MountedModel]) -> Response:
     response = make_response(page)
     response.headers.update(CONSOLE_HEADERS)
     return response
+
+
+def _title(model: MountedModel) -> str:
+    title: str = model.schema.get('title') or model.base_name
+    return f'{title}, version {model.version}' if model.version else title
 
 
 def _curl(model: MountedModel, has_keys: bool) -> str:

@@ -4,6 +4,7 @@
 - `health_resource.LiveResource`: GET /health/live
 - `health_resource.ReadyResource`: GET /health/ready
 - `health_resource.WarmupResource`: GET /_ah/warmup
+- `readiness.ModelState`: the state of a model
 - `readiness.Readiness`: runs each model on its own example, and knows which are ready
 - `readiness.readiness_of`: the Readiness of an application
 - `readiness.refuse_failed`: raises ModelNotReady for a model that has failed

@@ -29,10 +29,13 @@ class CO2Settings:
 class CO2Model:
     """Forecasts carbon dioxide in the air: a recurrent network in PyTorch, made by data/make_co2_model.py."""
 
+    section = 'co2_model'
+    """Where its settings are; a version of this model has its own."""
+
     def __init__(self) -> None:
         self.logger = logging.getLogger(type(self).__name__)
         self.logger.info('Initializing CO2 Model ...')
-        settings = load_settings(CO2Settings, 'co2_model')
+        settings = load_settings(CO2Settings, self.section)
         torch.set_num_threads(settings.threads or numeric_threads())
         self.network = CO2Network()
         # Weights only: unlike a whole pickled model, such a file cannot run code.

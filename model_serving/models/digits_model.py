@@ -24,10 +24,13 @@ class DigitsSettings:
 class DigitsModel:
     """Reads handwritten digits: a small neural network in ONNX Runtime, made by data/make_digits_model.py."""
 
+    section = 'digits_model'
+    """Where its settings are; a version of this model has its own."""
+
     def __init__(self) -> None:
         self.logger = logging.getLogger(type(self).__name__)
         self.logger.info('Initializing Digits Model ...')
-        settings = load_settings(DigitsSettings, 'digits_model')
+        settings = load_settings(DigitsSettings, self.section)
         threads = settings.threads or numeric_threads()
         self.session = onnxruntime.InferenceSession(settings.path, session_options(threads))
 

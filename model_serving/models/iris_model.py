@@ -24,10 +24,13 @@ class IrisSettings:
 class IrisModel:
     """Tells three species of iris apart: a scikit-learn pipeline, made by data/make_iris_model.py."""
 
+    section = 'iris_model'
+    """Where its settings are; a version of this model has its own."""
+
     def __init__(self) -> None:
         self.logger = logging.getLogger(type(self).__name__)
         self.logger.info('Initializing Iris Model ...')
-        settings = load_settings(IrisSettings, 'iris_model')
+        settings = load_settings(IrisSettings, self.section)
         # Unlike a pickle, a skops file cannot run code: a type that skops does not trust is refused.
         self.pipeline = skops.io.load(settings.path, trusted=[])
         self.species: list[str] = self.pipeline.classes_.tolist()

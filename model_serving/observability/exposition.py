@@ -40,7 +40,15 @@ def _families(version: str) -> Iterator['metrics_core.Metric']:
         yield InfoMetricFamily('model_serving', 'The version of what is served.', value={'version': version})
     series = _series_of_all_workers()
     for metric in METRICS:
-        yield _family(metric, series[metric.name])
+        family = _family(metric, series[metric.name])
+        family.samples = [sample._replace(labels=_with_version(sample.labels)) for sample in family.samples]
+        yield family
+
+
+def _with_version(labels: dict[str, str]) -> dict[str, str]:
+    """The labels of a series; one of a version of a model, DigitsModel@2, has that apart, as `version`."""
+    model, _, version = labels.get('model', '').partition('@')
+    return {**labels, 'model': model, 'version': version} if version else labels
 
 
 def _series_of_all_workers() -> dict[str, Series]:

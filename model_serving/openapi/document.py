@@ -40,7 +40,11 @@ def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
         'servers': [{'url': root}],
         'tags': TAGS,
         'paths': {
-            **{model.url: {'post': _post(model, needs_key(app, model.name))} for model in models},
+            **{
+                url: {'post': _post(model, url, needs_key(app, model.name))}
+                for model in models
+                for url in model.urls
+            },
             **_service_paths(app),
         },
         'components': {
@@ -64,25 +68,31 @@ def _quoted(reason: str) -> str:
 def _schemas(models: list[MountedModel]) -> dict[str, Any]:
     given = {}
     for model in models:
-        given[f'{model.name}Request'] = model.schema
+        given[f'{_id(model)}Request'] = model.schema
         if model.response_schema is not None:
-            given[f'{model.name}Response'] = model.response_schema
+            given[f'{_id(model)}Response'] = model.response_schema
     return {name: embedded(schema, name) for name, schema in given.items()}
 
 
-def _post(model: MountedModel, has_key: bool) -> dict[str, Any]:
+def _id(model: MountedModel, url: str = '') -> str:
+    """The name of a model, or of another of its URLs, of what a name here may consist of."""
+    place = url.removeprefix('/v1/').replace('/', '.') if url not in ('', model.url) else model.name
+    return re.sub(r'[^A-Za-z0-9._-]', '.', place)
+
+
+def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
     summary, rest = _summary(model.description, model.schema.get('title') or model.name)
     failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
     texts = [failure, model.schema.get('description', ''), rest]
-    answer = {} if model.response_schema is None else _reference(f'{model.name}Response')
+    answer = {} if model.response_schema is None else _reference(f'{_id(model)}Response')
     return {
         'tags': ['models'],
-        'operationId': model.name,
+        'operationId': _id(model, url),
         'summary': summary,
         'description': '\n\n'.join(filter(None, texts)),
         'requestBody': {
             'required': True,
-            'content': {JSON: {'schema': _reference(f'{model.name}Request')}},
+            'content': {JSON: {'schema': _reference(f'{_id(model)}Request')}},
         },
         'responses': {
             '200': _response({JSON: answer}),

@@ -3,6 +3,7 @@
 - `body.plain_bytes`: the most that a compressed body becomes
 - `mount.PLATFORM_HEALTH`: the endpoint of the platform's own question for the health
 - `mount.mount_protocols`: mounts them for the models that have tensors
+- `open_inference_resource.RepositoryIndexResource`: /v2/repository/index
 - `open_inference_resource.ServerLiveResource`: GET /v2/health/live
 - `open_inference_resource.ServerReadyResource`: GET /v2/health/ready
 - `open_inference_resource.ServerResource`: GET /v2

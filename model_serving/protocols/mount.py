@@ -1,7 +1,8 @@
 """Mounts the protocols of other model servers.
 
 Each model has URL rules of its own for each protocol, and one queue for all of them: a slow model delays only
-its own calls. The endpoints are called `<Model>.<protocol>.<what>`.
+its own calls. The endpoints are called `<Model>.<protocol>.<what>`;
+where the model has versions, `<Model>@<version>.<protocol>.<what>`.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from model_serving.protocols.open_inference_resource import (
     ModelReadyResource,
     ModelResource,
 )
-from model_serving.protocols.tensor_resource import has_tensors
+from model_serving.protocols.tensor_resource import has_tensors, versions_of
 from model_serving.protocols.tensorflow_serving_resource import (
     MetadataResource,
     PredictResource,
@@ -30,13 +31,14 @@ from model_serving.settings import SettingError
 Rules = Sequence[tuple[type[Resource], Sequence[str], str]]
 
 MODEL_RULES: Rules = [
-    (ModelResource, ['/v2/models/{}', '/v2/models/{}/versions/1'], 'v2.metadata'),
-    (ModelReadyResource, ['/v2/models/{}/ready', '/v2/models/{}/versions/1/ready'], 'v2.ready'),
-    (InferResource, ['/v2/models/{}/infer', '/v2/models/{}/versions/1/infer'], 'v2.infer'),
-    (StatusResource, ['/v1/models/{}', '/v1/models/{}/versions/1'], 'v1.status'),
-    (MetadataResource, ['/v1/models/{}/metadata', '/v1/models/{}/versions/1/metadata'], 'v1.metadata'),
-    (PredictResource, ['/v1/models/{}:predict', '/v1/models/{}/versions/1:predict'], 'v1.predict'),
+    (ModelResource, ['/v2/models/{}'], 'v2.metadata'),
+    (ModelReadyResource, ['/v2/models/{}/ready'], 'v2.ready'),
+    (InferResource, ['/v2/models/{}/infer'], 'v2.infer'),
+    (StatusResource, ['/v1/models/{}'], 'v1.status'),
+    (MetadataResource, ['/v1/models/{}/metadata'], 'v1.metadata'),
+    (PredictResource, ['/v1/models/{}:predict'], 'v1.predict'),
 ]
+"""`{}` is the name of a model; a version may follow it, or a label."""
 
 DEFAULT_MODEL_RULES: Rules = [
     (InvocationsResource, ['/invocations'], 'mlflow.invocations'),
@@ -56,12 +58,13 @@ def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
     _mount_platform_health(app, api)
     models = mounted_models(app)
     route = platform_route('AIP_PREDICT_ROUTE')
-    chosen = [model for model in models if model.name == default or (len(models) == 1 and not default)]
+    heads = [model for model in models if model.is_default]
+    chosen = [model for model in heads if model.base_name == default or (len(heads) == 1 and not default)]
     if route and not chosen:
         raise SettingError('AIP_PREDICT_ROUTE needs a default model: set MODEL_SERVING_DEFAULT_MODEL')
     for model in models:
         if has_tensors(model):
-            _mount(api, model, MODEL_RULES)
+            _mount(api, model, MODEL_RULES, versions_of(model, models))
     for model in chosen:
         _mount(api, model, DEFAULT_MODEL_RULES)
         if route and not _answers_there(app, model, route):
@@ -88,10 +91,15 @@ def _answers_there(app: Flask, model: MountedModel, route: str) -> bool:
     return bool(rules)
 
 
-def _mount(api: Api, model: MountedModel, rules: Rules) -> None:
-    for resource, urls, endpoint in rules:
-        attributes = {'model': model, '__doc__': resource.__doc__}
+def _mount(api: Api, model: MountedModel, rules: Rules, versions: Sequence[MountedModel] = ()) -> None:
+    for resource, patterns, endpoint in rules:
+        attributes = {'model': model, 'versions': versions, '__doc__': resource.__doc__}
         model_resource: Any = type(resource.__name__, (resource,), attributes)
-        api.add_resource(
-            model_resource, *[url.format(model.name) for url in urls], endpoint=f'{model.name}.{endpoint}'
-        )
+        urls = dict.fromkeys(pattern.format(place) for pattern in patterns for place in _places(model))
+        api.add_resource(model_resource, *urls, endpoint=f'{model.name}.{endpoint}')
+
+
+def _places(model: MountedModel) -> list[str]:
+    """What stands for the model in the paths of the protocols, as in those of its own URLs."""
+    places = [url.removeprefix('/v1/') for url in model.urls]
+    return places if model.version else [model.name, f'{model.name}/versions/1', *places[1:]]

@@ -17,9 +17,6 @@ from model_serving.protocols.tensor_data import from_bytes, from_lists, to_bytes
 from model_serving.schemas.compiled import CompiledSchema
 from model_serving.schemas.validation import require_valid
 
-VERSION = '1'
-"""The only version of every model."""
-
 EXTENSIONS = ['binary_tensor_data']
 MAX_LENGTH_DIGITS = 18
 
@@ -57,13 +54,13 @@ class InferenceRequest(NamedTuple):
     outputs: list[tuple[int, bool]]
 
 
-def model_metadata(name: str, signature: Signature) -> dict[str, Any]:
+def model_metadata(name: str, versions: Sequence[str], signature: Signature) -> dict[str, Any]:
     """The metadata of a model."""
     inputs, outputs = (
         [{'name': each.name, 'datatype': each.datatype, 'shape': list(each.shape)} for each in tensors]
         for tensors in (signature.inputs, signature.outputs)
     )
-    head = {'name': name, 'versions': [VERSION], 'platform': 'python'}
+    head = {'name': name, 'versions': versions, 'platform': 'python'}
     return {**head, 'inputs': inputs, 'outputs': outputs}
 
 
@@ -160,7 +157,7 @@ def _parse_raw(signature: Signature, body: bytes) -> InferenceRequest:
 
 
 def build_response(
-    name: str, signature: Signature, request: InferenceRequest, results: Sequence[Any]
+    name: str, version: str, signature: Signature, request: InferenceRequest, results: Sequence[Any]
 ) -> tuple[bytes, int | None]:
     """The body of the response to `request`, and the length of its JSON if binary data follows that.
 
@@ -176,7 +173,7 @@ def build_response(
         else:
             output['data'] = to_json(tensor, array).ravel()
         outputs.append(output)
-    response: dict[str, Any] = {'model_name': name, 'model_version': VERSION, 'outputs': outputs}
+    response: dict[str, Any] = {'model_name': name, 'model_version': version, 'outputs': outputs}
     if request.id is not None:
         response['id'] = request.id
     head = encode(response)

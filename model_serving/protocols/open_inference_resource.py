@@ -1,14 +1,24 @@
 """/v2: the Open Inference Protocol, which Triton and KServe speak, too."""
 
+import functools
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_restful import Resource
 
+from model_serving.catalogue import mounted_models
 from model_serving.errors import InvalidInput
-from model_serving.protocols.body import plain_body
+from model_serving.protocols.body import json_value, plain_body
 from model_serving.protocols.open_inference import EXTENSIONS, build_response, model_metadata, parse_request
-from model_serving.protocols.tensor_resource import TensorResource, require_ready
+from model_serving.protocols.tensor_resource import (
+    TensorResource,
+    has_tensors,
+    model_states,
+    protocol_version,
+    require_ready,
+)
+from model_serving.schemas.compiled import CompiledSchema
+from model_serving.schemas.validation import require_valid
 from model_serving.version import __version__
 
 JSON_BYTES = 'Inference-Header-Content-Length'
@@ -48,6 +58,45 @@ class ServerReadyResource(Resource):
         return {'live': True, 'ready': True}
 
 
+class RepositoryIndexResource(Resource):
+    """Lists the versions of the models, and whether each is ready.
+
+    After extension_model_repository.md of Triton, which can load and unload, too: here a reload does that.
+    """
+
+    access = 'listing'
+
+    def get(self) -> Any:
+        """All of them."""
+        return self._index()
+
+    def post(self) -> Any:
+        """All of them or, with `ready`, those that are. Raises InvalidInput."""
+        body = plain_body()
+        chosen = json_value(body) if body else {}
+        require_valid(_index_schema(), chosen, len(body))
+        return self._index(chosen.get('ready', False))
+
+    def _index(self, only_ready: bool = False) -> list[dict[str, str]]:
+        states = model_states()
+        models = [(model, states[model.name]) for model in mounted_models(current_app) if has_tensors(model)]
+        return [
+            {
+                'name': model.base_name,
+                'version': protocol_version(model),
+                'state': 'UNAVAILABLE' if state.reason else 'READY',
+                'reason': state.reason or '',
+            }
+            for model, state in models
+            if not (only_ready and state.reason)
+        ]
+
+
+@functools.cache
+def _index_schema() -> CompiledSchema:
+    return CompiledSchema({'type': 'object', 'properties': {'ready': {'type': 'boolean'}}})
+
+
 class ModelResource(TensorResource):
     """Describes a model."""
 
@@ -55,7 +104,8 @@ class ModelResource(TensorResource):
 
     def get(self) -> Any:
         """Its names, versions, inputs and outputs."""
-        return model_metadata(self.model.name, self.signature)
+        versions = [protocol_version(version) for version in self.versions]
+        return model_metadata(self.model.base_name, versions, self.signature)
 
 
 class ModelReadyResource(TensorResource):
@@ -67,7 +117,7 @@ class ModelReadyResource(TensorResource):
     def get(self) -> Any:
         """Always true. Raises ModelNotReady if it is not."""
         self.require_ready()
-        return {'name': self.model.name, 'ready': True}
+        return {'name': self.model.base_name, 'ready': True}
 
 
 class InferResource(TensorResource):
@@ -81,7 +131,8 @@ class InferResource(TensorResource):
             raise InvalidInput('No JSON object')
         inference = parse_request(signature, body, request.headers.get(JSON_BYTES))
         results = signature.run(inference.arrays)
-        response, json_bytes = build_response(self.model.name, signature, inference, results)
+        name, version = self.model.base_name, protocol_version(self.model)
+        response, json_bytes = build_response(name, version, signature, inference, results)
         if json_bytes is None:
             return Response(response, mimetype='application/json')
         headers = {JSON_BYTES: str(json_bytes)}

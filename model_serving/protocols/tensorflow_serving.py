@@ -11,30 +11,30 @@ from typing import Any
 
 from model_serving.echo import echo
 from model_serving.errors import InvalidInput
-from model_serving.protocols.open_inference import VERSION
 from model_serving.protocols.signature import Signature, Tensor
 from model_serving.protocols.tensor_data import element_bytes, from_lists, infer_shape, to_json
 
 SIGNATURE = 'serving_default'
 TENSORFLOW_NAMES = {'FP16': 'HALF', 'FP32': 'FLOAT', 'FP64': 'DOUBLE', 'BYTES': 'STRING'}
 """The datatypes that TensorFlow calls by another name."""
+TENSORFLOW_STATES = {'ready': 'AVAILABLE', 'starting': 'LOADING', 'failed': 'END', 'stopping': 'UNLOADING'}
+"""What it calls the states of a model."""
 
 
-def model_status(name: str) -> dict[str, Any]:
-    """The status of a model that is ready, with the keys of both systems."""
-    status = {'error_code': 'OK', 'error_message': ''}
-    states = [{'version': VERSION, 'state': 'AVAILABLE', 'status': status}]
-    return {'model_version_status': states, 'name': name, 'ready': True}
+def version_status(version: str, state: str, reason: str | None) -> dict[str, Any]:
+    """The status of a version, whose `state` is that of ModelState."""
+    status = {'error_code': 'UNAVAILABLE' if reason else 'OK', 'error_message': reason or ''}
+    return {'version': version, 'state': TENSORFLOW_STATES[state], 'status': status}
 
 
-def model_metadata(name: str, signature: Signature) -> dict[str, Any]:
+def model_metadata(name: str, version: str, signature: Signature) -> dict[str, Any]:
     """The metadata of a model."""
     inputs, outputs = (
         {tensor.name: _tensor_info(tensor) for tensor in tensors}
         for tensors in (signature.inputs, signature.outputs)
     )
     tensors = {'inputs': inputs, 'outputs': outputs, 'method_name': 'tensorflow/serving/predict'}
-    spec = {'name': name, 'signature_name': '', 'version': VERSION}
+    spec = {'name': name, 'signature_name': '', 'version': version}
     return {'model_spec': spec, 'metadata': {'signature_def': {'signature_def': {SIGNATURE: tensors}}}}
 
 

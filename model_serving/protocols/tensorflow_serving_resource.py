@@ -2,17 +2,23 @@
 
 from typing import Any
 
-from flask import current_app
+from flask import current_app, request
 from flask_restful import Resource
 
 from model_serving.catalogue import mounted_models
+from model_serving.errors import ModelNotReady
 from model_serving.protocols.body import json_body
-from model_serving.protocols.tensor_resource import TensorResource, has_tensors
+from model_serving.protocols.tensor_resource import (
+    TensorResource,
+    has_tensors,
+    model_states,
+    protocol_version,
+)
 from model_serving.protocols.tensorflow_serving import (
     build_response,
     model_metadata,
-    model_status,
     parse_request,
+    version_status,
 )
 
 
@@ -24,8 +30,8 @@ class ModelsResource(Resource):
 
     def get(self) -> Any:
         """Their names."""
-        models = mounted_models(current_app)
-        return {'models': [model.name for model in models if has_tensors(model)]}
+        models = [model.base_name for model in mounted_models(current_app) if has_tensors(model)]
+        return {'models': list(dict.fromkeys(models))}
 
 
 class StatusResource(TensorResource):
@@ -34,9 +40,18 @@ class StatusResource(TensorResource):
     quick = True
 
     def get(self) -> Any:
-        """Its status, for clients of both systems. Raises ModelNotReady."""
-        self.require_ready()
-        return model_status(self.model.name)
+        """Its status, for clients of both systems, and where no version is named, that of all versions.
+
+        Raises ModelNotReady, with the same, where the version that answers is not ready.
+        """
+        name = self.model.base_name
+        versions = self.versions if request.path == f'/v1/models/{name}' else [self.model]
+        states = model_states()
+        listed = [version_status(protocol_version(each), *states[each.name][1:]) for each in versions]
+        if (own := states[self.model.name]).reason:
+            details: dict[str, Any] = {'model_version_status': listed} if self.model.version else {}
+            raise ModelNotReady(str(own), None, ready=False, **details)
+        return {'model_version_status': listed, 'name': name, 'ready': True}
 
 
 class MetadataResource(TensorResource):
@@ -46,7 +61,7 @@ class MetadataResource(TensorResource):
 
     def get(self) -> Any:
         """Its inputs and outputs."""
-        return model_metadata(self.model.name, self.signature)
+        return model_metadata(self.model.base_name, protocol_version(self.model), self.signature)
 
 
 class PredictResource(TensorResource):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile('[A-Za-z][A-Za-z0-9_-]*')
 RESOURCE = re.compile(r'[\w.]+:\w+')
+VERSION = re.compile('[1-9][0-9]{0,17}')
 
 
 class Mount(NamedTuple):
@@ -23,6 +24,7 @@ class Mount(NamedTuple):
     An `opt_in` model loads only when it is chosen. gunicorn imports the `packages` once for all workers; what
     is not named here, each worker imports for itself. `page` is the model's own page and `card` a JavaScript
     module that adds to its card in the console, both as paths of URLs, such as 'client/digits.html'.
+    Several mounts may have one name, each with another `version`, such as '2'; one without it is then '1'.
     """
 
     name: str
@@ -31,6 +33,12 @@ class Mount(NamedTuple):
     packages: tuple[str, ...] = ()
     page: str = ''
     card: str = ''
+    version: str = ''
+
+    @property
+    def key(self) -> str:
+        """The name that it has in this service: DigitsModel or, of a version, DigitsModel@2."""
+        return f'{self.name}@{self.version}' if self.version else self.name
 
 
 class MountsRead(BaseException):
@@ -98,6 +106,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     from model_serving.protocols.mount import PLATFORM_HEALTH, mount_protocols
     from model_serving.service.application import build_service
     from model_serving.service.resources import SERVICE
+    from model_serving.service.versions import urls_of
     from model_serving.service_settings import ServiceSettings
     from model_serving.settings import SettingError, load_settings
 
@@ -111,9 +120,10 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     chosen = choose(models, only or settings.models)
     if settings.default_model not in ('', *(mount.name for mount in chosen)):
         raise SettingError(f'default_model: {settings.default_model!r} is none of the models that are loaded')
+    urls_by_key = urls_of(models, chosen, settings.default_versions, settings.labels)
     for mount in chosen:
-        api.add_resource(load(mount, required), f'/v1/{mount.name}', endpoint=mount.name)
-        pages(app)[mount.name] = mount.page.lstrip('/'), mount.card.lstrip('/')
+        api.add_resource(load(mount, required), *urls_by_key[mount.key], endpoint=mount.key)
+        pages(app)[mount.key] = mount.page.lstrip('/'), mount.card.lstrip('/')
     mount_protocols(app, api, settings.default_model)
     if required:
         readiness_of(app).require()
@@ -124,29 +134,48 @@ def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:
     """Raise SettingError for a mount that cannot be, or whose name is `taken`."""
     from model_serving.settings import SettingError
 
-    for mount in models:
+    for mount in with_versions(models):
         wrong = ''
         if not isinstance(mount.name, str) or not NAME.fullmatch(mount.name):
             wrong = 'a name has letters, digits, - and _, and begins with a letter'
-        elif mount.name in taken:
-            wrong = 'the name is taken; choose another'
+        elif mount.version and not (isinstance(mount.version, str) and VERSION.fullmatch(mount.version)):
+            wrong = f"a version is a whole number above 0 as text, such as '2', not {mount.version!r}"
+        elif mount.name in taken or mount.key in taken:
+            wrong = 'the name is taken; choose another, or another version'
         elif not isinstance(mount.resource, str) or not RESOURCE.fullmatch(mount.resource):
             wrong = f"the resource has the form 'module:Class', not {mount.resource!r}"
         elif isinstance(mount.packages, str):
             wrong = f'the packages are a tuple, such as ({mount.packages!r},)'
         if wrong:
             raise SettingError(f'MODELS: {mount.name!r}: {wrong}')
-        taken = {*taken, mount.name}
+        taken = {*taken, mount.key}
+
+
+def with_versions(models: Sequence[Mount]) -> list[Mount]:
+    """The same mounts; of several with one name, each has a version."""
+    names = [mount.name for mount in models]
+    return [
+        mount._replace(version=mount.version or '1') if names.count(mount.name) > 1 else mount
+        for mount in models
+    ]
 
 
 def choose(models: Sequence[Mount], names: tuple[str, ...]) -> list[Mount]:
-    """The mounts of these names, in that order; without, all that are not opt-in. Raises SettingError."""
+    """The mounts of these names, in that order; without, all that are not opt-in. Raises SettingError.
+
+    DigitsModel names all versions of that model, DigitsModel@2 one. Each of several versions has its number.
+    """
     from model_serving.settings import SettingError
 
-    known = {mount.name: mount for mount in models}
+    mounts = with_versions(models)
+    known: dict[str, dict[str, Mount]] = {}
+    for mount in mounts:
+        for name in (mount.name, mount.key):
+            known.setdefault(name, {})[mount.key] = mount
     if unknown := [name for name in names if name not in known]:
         raise SettingError(f'models: no model is called {unknown[0]!r}; known: {", ".join(known)}')
-    return [known[name] for name in dict.fromkeys(names)] or [each for each in models if not each.opt_in]
+    chosen = {key: mount for name in names for key, mount in known[name].items()}
+    return list(chosen.values()) or [mount for mount in mounts if not mount.opt_in]
 
 
 def stand_in_for_mistakes() -> None:
@@ -166,17 +195,17 @@ def load(mount: Mount, required: bool = False) -> type:
     from model_serving.schemas.compiled import BadSchema
     from model_serving.settings import SettingError
 
-    logging.getLogger('main').info('loading %s', mount.name)
+    logging.getLogger('main').info('loading %s', mount.key)
     begin = time.monotonic()
     try:
         resource = _import(mount)
     except BaseException as error:  # A panic of an extension is no Exception.
         is_mistake = isinstance(error, SettingError | BadSchema) and not _stands_in.get()
         if required or is_mistake or isinstance(error, KeyboardInterrupt):
-            error.add_note(f'(while loading {mount.name})')
+            error.add_note(f'(while loading {mount.key})')
             raise
-        return _stand_in(mount.name, error)
-    load_seconds[mount.name] = time.monotonic() - begin
+        return _stand_in(mount.key, error)
+    load_seconds[mount.key] = time.monotonic() - begin
     return resource
 
 
@@ -187,19 +216,17 @@ def _import(mount: Mount) -> type:
 
     module, _, name = mount.resource.partition(':')
     try:
-        with observe_load(mount.name):
+        with observe_load(mount.key):
             loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = f'needs the package {error.name!r}, which is not installed; add it to requirements.txt'
         if _is_part_of(module, error.name):
             missing = f'is to come from {mount.resource!r}, but there is no module {error.name!r}'
-        raise SettingError(f'models: {mount.name} {missing}, or choose other models') from error
+        raise SettingError(f'models: {mount.key} {missing}, or choose other models') from error
     finally:
-        check_logging(mount.name)
+        check_logging(mount.key)
     if not hasattr(loaded, name):
-        raise SettingError(
-            f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'
-        )
+        raise SettingError(f'models: {mount.key} is to be {mount.resource!r}, but there is no {name!r} in it')
     resource: type = getattr(loaded, name)
     return resource
 

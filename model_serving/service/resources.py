@@ -6,6 +6,7 @@ from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.openapi.docs_resource import DOCS_URLS, DocsResource
 from model_serving.openapi.openapi_resource import OpenAPIResource
 from model_serving.protocols.open_inference_resource import (
+    RepositoryIndexResource,
     ServerLiveResource,
     ServerReadyResource,
     ServerResource,
@@ -23,6 +24,7 @@ SERVICE: list[tuple[type, tuple[str, ...], str]] = [
     (ServerResource, ('/v2', '/v2/'), 'v2'),
     (ServerLiveResource, ('/v2/health/live',), 'v2_live'),
     (ServerReadyResource, ('/v2/health/ready',), 'v2_ready'),
+    (RepositoryIndexResource, ('/v2/repository/index',), 'v2_repository'),
     (ModelsResource, ('/v1/models',), 'v1_models'),
 ]
 """Mounted by create_app, in this order, before the models."""

@@ -2,12 +2,13 @@
 
 import functools
 import logging
+import re
 import time
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_restful import Api
 from flask_restful.utils import unpack
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
@@ -99,6 +100,8 @@ def handle_errors(app: Flask) -> None:
 
 PROTOCOL_PREFIXES = ('/v2/', '/v1/models/', '/invocations/')
 """The paths of the protocols of other model servers, whose errors are `{"error": ...}`."""
+OF_VERSION = re.compile(r'/v[12]/(?:models/)?([A-Za-z][A-Za-z0-9_-]*)/(?:versions|labels)/')
+"""How the path of a version or a label of a model begins."""
 
 
 def error_body(path: str, message: str, details: dict[str, Any]) -> bytes:
@@ -153,13 +156,27 @@ def _message(error: HTTPException) -> str:
         if isinstance(error, InternalServerError):
             return 'Internal Server Error'
         if isinstance(error, NotFound):
-            models = 'GET /v1/models lists the models with tensors, each of which has the version 1 alone'
-            hint = models if _is_protocol(request.path) else 'GET / lists what is'
-            return f'Nothing is served at {cut(request.path)}; {hint}'
+            return f'Nothing is served at {cut(request.path)}; {_what_is(request.path)}'
         if isinstance(error, MethodNotAllowed):
             allowed = ' or '.join(sorted(set(error.valid_methods or ()) - {'HEAD', 'OPTIONS'}))
             return f'{request.method} is not allowed here; send {allowed}'
     return error.description or HTTPStatus(error.code or 500).phrase
+
+
+def _what_is(path: str) -> str:
+    """What is served: for a version or a label of a model that has some, those that it has."""
+    rules = list(current_app.url_map.iter_rules())
+    if asked := OF_VERSION.match(path):
+        place = f'/v1/{asked[1]}/'
+        ends = [rule.rule.removeprefix(place) for rule in rules if rule.rule.startswith(place)]
+        known = [end for kind in ('versions/', 'labels/') for end in ends if end.startswith(kind)]
+        if known:
+            return f'{asked[1]} has {", ".join(known)}'
+    if not _is_protocol(path):
+        return 'GET / lists what is'
+    has_versions = any('@' in rule.endpoint for rule in rules)
+    alone = '' if has_versions else ', each of which has the version 1 alone'
+    return f'GET /v1/models lists the models with tensors{alone}'
 
 
 def _log_crash(exc_info: Any) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model_serving.addresses import LOOPBACK
+from model_serving.catalogue import base_name
 from model_serving.commands.background import CONFIG, STOP_SECONDS
 from model_serving.commands.capacity import processes
 from model_serving.commands.capacity.bodies import body_of
@@ -31,6 +32,8 @@ LEAST_SECONDS = 1e-6
 
 CHOSEN = {
     'MODEL_SERVING_DEFAULT_MODEL': '',
+    'MODEL_SERVING_DEFAULT_VERSIONS': '',
+    'MODEL_SERVING_LABELS': '',
     'MODEL_SERVING_KEYS': '',
     'MODEL_SERVING_METRICS': 'true',
     'MODEL_SERVING_DRAIN_S': '0',
@@ -38,7 +41,7 @@ CHOSEN = {
     # A worker is to compute with the core that the plan gives it.
     'OMP_NUM_THREADS': '1',
 }
-"""Settings of the service that is measured: no key, and no pause at its end."""
+"""Settings of the service that is measured: one version alone, no key, and no pause at its end."""
 
 
 class CannotMeasure(Exception):
@@ -74,7 +77,7 @@ def measure(model: str, rows: int | None, threads: int) -> Measured:
     """Run the service with this model, for about ten seconds in all. Raises CannotMeasure and NotAnswered."""
     with running(model, workers=1, threads=threads) as service:
         body = body_of(service.url, model, rows)
-        place = f'{service.url}/v1/{model}'
+        place = _place(service, model)
         ask(place, body, clients=threads, seconds=WARM_UP_SECONDS)
         slot_before = service.slot_seconds()
         answers, alone_cpu_s = _cost(service, place, body, 1, ALONE_SECONDS)
@@ -90,6 +93,11 @@ def measure(model: str, rows: int | None, threads: int) -> Measured:
     return Measured(cost, alone_cpu_s, together_cpu_s)
 
 
+def _place(service: Service, model: str) -> str:
+    """The URL of the model, or of the only version of it that runs."""
+    return f'{service.url}/v1/{base_name(model)}'
+
+
 def _cost(service: Service, place: str, body: Any, clients: int, seconds: float) -> tuple[int, float]:
     """How many answers so many clients got, and the CPU time of each."""
     before = service.cpu_seconds()
@@ -100,7 +108,7 @@ def _cost(service: Service, place: str, body: Any, clients: int, seconds: float)
 def _further_mib(model: str, body: Any, threads: int) -> float:
     """What a second worker has for itself: workers share what the first process has imported."""
     with running(model, workers=2, threads=threads) as service:
-        ask(f'{service.url}/v1/{model}', body, clients=4 * threads, seconds=2 * WARM_UP_SECONDS)
+        ask(_place(service, model), body, clients=4 * threads, seconds=2 * WARM_UP_SECONDS)
         workers = processes.children(service.pid)
         return max(processes.private_mib(processes.family(worker)) for worker in workers)
 
