@@ -44,7 +44,7 @@ class MountedModel:
     @property
     def base_name(self) -> str:
         """Its name without the version."""
-        return base_name(self.name)
+        return self.name.partition('@')[0]
 
     @property
     def version(self) -> str:
@@ -60,11 +60,6 @@ class MountedModel:
     def example(self) -> Any:
         """The first example of the schema; None where it has none."""
         return next(iter(self.schema.get('examples', [])), None)
-
-
-def base_name(name: str) -> str:
-    """The name of a model without its version: DigitsModel for DigitsModel@2."""
-    return name.partition('@')[0]
 
 
 def mounted_models(app: Flask) -> list[MountedModel]:

@@ -9,7 +9,6 @@ from flask import Flask
 
 from model_serving.access.keys import MAX_KEY_LENGTH, MAX_SEEN, Key, KeyFile, Keys
 from model_serving.access.limits import address_buckets, key_buckets
-from model_serving.catalogue import base_name
 from model_serving.errors import Forbidden, LimitReached, Unauthorized
 from model_serving.observability.metrics import count_refused_key
 from model_serving.project import ROOT
@@ -76,7 +75,7 @@ class Guard:
         view = self._app.view_functions.get(endpoint or '')
         model, _, part = (endpoint or '').partition('.')
         access = 'listing' if endpoint is None else getattr(getattr(view, 'view_class', view), 'access', None)
-        known = self._known[endpoint] = access, base_name(model), part
+        known = self._known[endpoint] = access, model.partition('@')[0], part
         return known
 
     def _has_options(self, endpoint: str | None) -> bool:

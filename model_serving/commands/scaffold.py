@@ -146,15 +146,16 @@ def mount_of(name: str, package: str) -> str:
     """The line of MODELS that mounts `name`, or the lines, as ruff would format them."""
     module, resource = f'{package}resources.{snake_case(name)}_resource', f'{name}Resource'
     line = f"    Mount('{name}', '{module}:{resource}'),\n"
-    if len(line) <= LINE_LENGTH + 1:
-        return line
-    return f"    Mount(\n        '{name}',\n{place_of(module, resource)}    ),\n"
+    return line if len(line) <= LINE_LENGTH + 1 else mount_of_lines(name, module, resource)
 
 
-def place_of(module: str, resource: str) -> str:
-    """The line of a mount that names its resource, or the two lines."""
+def mount_of_lines(name: str, module: str, resource: str, *rest: str) -> str:
+    """The lines that mount `name`, with the `rest` of the arguments."""
     place = f"        '{module}:{resource}',\n"
-    return place if len(place) <= LINE_LENGTH + 1 else f"        '{module}'\n        ':{resource}',\n"
+    if len(place) > LINE_LENGTH + 1:
+        place = f"        '{module}'\n        ':{resource}',\n"
+    lines = ''.join(f'        {each},\n' for each in rest)
+    return f"    Mount(\n        '{name}',\n{place}{lines}    ),\n"
 
 
 def next_steps(name: str, root: Path = ROOT) -> str:

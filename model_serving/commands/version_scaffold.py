@@ -13,8 +13,8 @@ from model_serving.commands.scaffold import (
     LINE_LENGTH,
     ScaffoldError,
     files_of,
+    mount_of_lines,
     mounting_list,
-    place_of,
     snake_case,
     with_last,
     write_new,
@@ -69,8 +69,7 @@ def new_version(name: str, version: str, root: Path = ROOT) -> str:
     try:
         text = (root / 'main.py').read_text('utf-8')
         models = mounting_list(text)
-        place = place_of(f'{package}resources.{snake}_{version}_resource', f'{name}{version}Resource')
-        mounted = with_last(text, models, _mount(models, name, version, place))
+        mounted = with_last(text, models, _mount(models, name, version, package))
         model, resource = ((root / path).read_text('utf-8') for path in [*files_of(name, root)][:2])
         codes = (
             MODEL.format(**names) + SECTION.format(**names) * ('load_settings' in model),
@@ -86,7 +85,7 @@ def new_version(name: str, version: str, root: Path = ROOT) -> str:
     return NEXT.format(**names, settings=settings, files=', '.join(paths), address=expected_address())
 
 
-def _mount(models: ast.List, name: str, version: str, place: str) -> str:
+def _mount(models: ast.List, name: str, version: str, package: str) -> str:
     """The lines that mount the version as the model is, but for its page. Raises ScaffoldError."""
     calls = [each for each in models.elts if isinstance(each, ast.Call) and each.args]
     found = [call for call in calls if ast.unparse(call.args[0]) == repr(name)]
@@ -97,8 +96,8 @@ def _mount(models: ast.List, name: str, version: str, place: str) -> str:
     if mounted in [keywords.get('version', "version='1'") for keywords in given]:
         raise ScaffoldError(f'{name} has a version {version} in main.py already; choose another number')
     kept = [text for keyword, text in given[0].items() if keyword not in ('page', 'version')]
-    lines = ''.join(f'        {each},\n' for each in (*kept, mounted))
-    return f'    Mount(\n        {name!r},\n{place}{lines}    ),\n'
+    module, resource = f'{package}resources.{snake_case(name)}_{version}_resource', f'{name}{version}Resource'
+    return mount_of_lines(name, module, resource, *kept, mounted)
 
 
 def _resource(text: str, name: str, version: str, package: str) -> str:

@@ -30,7 +30,6 @@ class CO2Model:
     """Forecasts carbon dioxide in the air: a recurrent network in PyTorch, made by data/make_co2_model.py."""
 
     section = 'co2_model'
-    """Where its settings are; a version of this model has its own."""
 
     def __init__(self) -> None:
         self.logger = logging.getLogger(type(self).__name__)

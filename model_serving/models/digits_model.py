@@ -25,7 +25,6 @@ class DigitsModel:
     """Reads handwritten digits: a small neural network in ONNX Runtime, made by data/make_digits_model.py."""
 
     section = 'digits_model'
-    """Where its settings are; a version of this model has its own."""
 
     def __init__(self) -> None:
         self.logger = logging.getLogger(type(self).__name__)

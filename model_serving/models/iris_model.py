@@ -25,7 +25,6 @@ class IrisModel:
     """Tells three species of iris apart: a scikit-learn pipeline, made by data/make_iris_model.py."""
 
     section = 'iris_model'
-    """Where its settings are; a version of this model has its own."""
 
     def __init__(self) -> None:
         self.logger = logging.getLogger(type(self).__name__)

@@ -20,7 +20,7 @@ FORMS = {
 def urls_of(
     known: Sequence['Mount'],
     chosen: Sequence['Mount'],
-    default_versions: Sequence[str],
+    defaults: Sequence[str],
     labels: Sequence[str],
 ) -> dict[str, list[str]]:
     """The URLs of each of the `chosen` mounts, by its key; that with its version comes first.

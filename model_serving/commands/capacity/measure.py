@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model_serving.addresses import LOOPBACK
-from model_serving.catalogue import base_name
 from model_serving.commands.background import CONFIG, STOP_SECONDS
 from model_serving.commands.capacity import processes
 from model_serving.commands.capacity.bodies import body_of
@@ -66,6 +65,10 @@ class Service(NamedTuple):
         """The CPU time of all its processes so far."""
         return processes.cpu_seconds(processes.family(self.pid))
 
+    def place_of(self, model: str) -> str:
+        """The URL of the model, or of the only version of it that runs."""
+        return f'{self.url}/v1/{model.partition("@")[0]}'
+
     def slot_seconds(self) -> float:
         """How long the model has run so far, as the service counts it."""
         lines = get(self.url, '/metrics').decode().splitlines()
@@ -77,7 +80,7 @@ def measure(model: str, rows: int | None, threads: int) -> Measured:
     """Run the service with this model, for about ten seconds in all. Raises CannotMeasure and NotAnswered."""
     with running(model, workers=1, threads=threads) as service:
         body = body_of(service.url, model, rows)
-        place = _place(service, model)
+        place = service.place_of(model)
         ask(place, body, clients=threads, seconds=WARM_UP_SECONDS)
         slot_before = service.slot_seconds()
         answers, alone_cpu_s = _cost(service, place, body, 1, ALONE_SECONDS)
@@ -93,11 +96,6 @@ def measure(model: str, rows: int | None, threads: int) -> Measured:
     return Measured(cost, alone_cpu_s, together_cpu_s)
 
 
-def _place(service: Service, model: str) -> str:
-    """The URL of the model, or of the only version of it that runs."""
-    return f'{service.url}/v1/{base_name(model)}'
-
-
 def _cost(service: Service, place: str, body: Any, clients: int, seconds: float) -> tuple[int, float]:
     """How many answers so many clients got, and the CPU time of each."""
     before = service.cpu_seconds()
@@ -108,7 +106,7 @@ def _cost(service: Service, place: str, body: Any, clients: int, seconds: float)
 def _further_mib(model: str, body: Any, threads: int) -> float:
     """What a second worker has for itself: workers share what the first process has imported."""
     with running(model, workers=2, threads=threads) as service:
-        ask(_place(service, model), body, clients=4 * threads, seconds=2 * WARM_UP_SECONDS)
+        ask(service.place_of(model), body, clients=4 * threads, seconds=2 * WARM_UP_SECONDS)
         workers = processes.children(service.pid)
         return max(processes.private_mib(processes.family(worker)) for worker in workers)
 
