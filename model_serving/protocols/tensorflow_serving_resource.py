@@ -6,7 +6,6 @@ from flask import current_app, request
 from flask_restful import Resource
 
 from model_serving.catalogue import mounted_models
-from model_serving.errors import ModelNotReady
 from model_serving.protocols.body import json_body
 from model_serving.protocols.tensor_resource import (
     TensorResource,
@@ -42,15 +41,12 @@ class StatusResource(TensorResource):
     def get(self) -> Any:
         """Its status, for clients of both systems, and where no version is named, that of all versions.
 
-        Raises ModelNotReady, with the same, where the version that answers is not ready.
+        Raises ModelNotReady where the version that answers is not ready.
         """
-        name = self.model.base_name
+        self.require_ready()
+        name, states = self.model.base_name, model_states()
         versions = self.versions if request.path == f'/v1/models/{name}' else [self.model]
-        states = model_states()
         listed = [version_status(protocol_version(each), *states[each.name][1:]) for each in versions]
-        if (own := states[self.model.name]).reason:
-            details: dict[str, Any] = {'model_version_status': listed} if self.model.version else {}
-            raise ModelNotReady(str(own), None, ready=False, **details)
         return {'model_version_status': listed, 'name': name, 'ready': True}
 
 

@@ -1,0 +1,3 @@
+"""A resource that does not load."""
+
+raise RuntimeError('the password is 42')
