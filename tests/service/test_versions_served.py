@@ -148,11 +148,8 @@ def test_version_that_fails_leaves_the_others_alone(failing: Service) -> None:
     answer = post(failing.url, '/v1/SumModel', b'{"x": 1}')
     assert answer.status == 503
     assert answer.json['message'].startswith('SumModel@3 failed on its own example: RuntimeError')
-    assert (
-        post(failing.url, '/v1/SumModel/versions/4', b'{"x": 1}')
-        .json['message']
-        .startswith('SumModel@4 failed')
-    )
+    broken = post(failing.url, '/v1/SumModel/versions/4', b'{"x": 1}')
+    assert broken.json['message'].startswith('SumModel@4 failed to load: RuntimeError')
 
 
 def test_state_of_a_version_that_fails_is_told_without_its_text(failing: Service) -> None:
@@ -163,12 +160,17 @@ def test_state_of_a_version_that_fails_is_told_without_its_text(failing: Service
     assert index['4']['reason'].startswith('failed to load: RuntimeError (error ')
     ready = post(failing.url, '/v2/repository/index', b'{"ready": true}').json
     assert [each['version'] for each in ready] == ['1']
-    status = failing.get('/v1/models/SumModel')
-    assert (status.status, status.json['ready']) == (503, False)
-    assert [(each['version'], each['state']) for each in status.json['model_version_status']] == [
-        ('1', 'AVAILABLE'),
-        ('3', 'END'),
-        ('4', 'END'),
-    ]
+    assert failing.get('/v1/models/SumModel').json['message'].startswith('SumModel@3 failed')
     for path in ('/', '/openapi.json', '/health/ready', '/v2/repository/index', '/v1/models/SumModel'):
         assert b'password' not in failing.get(path).body
+
+
+def test_status_of_all_versions_tells_which_cannot_answer(tmp_path: Path) -> None:
+    factory = 'tests.service.versions_service:create_failing()'
+    with running_service(tmp_path / 'log', ROOT, factory) as url:
+        service = Service(url, tmp_path / 'log')
+        states_of(service)
+        listed = service.get('/v1/models/SumModel').json['model_version_status']
+    found = [(each['version'], each['state'], each['status']['error_code']) for each in listed]
+    assert found == [('1', 'AVAILABLE', 'OK'), ('3', 'END', 'UNAVAILABLE'), ('4', 'END', 'UNAVAILABLE')]
+    assert 'password' not in str(listed)
