@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.linux import linux_only
-from tests.master.updated import Clients, Project, Updated, until, updated
+from tests.master.updated import CODE, Clients, Project, Updated, until, updated
+from tests.project_copy import END_OF_MODELS
 
 pytestmark = linux_only
 
@@ -134,3 +135,24 @@ def test_idle_connections_learn_that_they_close(tmp_path: Path, project: Project
     counts, _ = clients.take()
     lost = sum(count for said, count in counts.items() if not said.startswith('{"version"'))
     assert lost <= (0 if not arguments else 8), counts  # gthread resets those that are idle.
+
+
+def test_default_version_follows_a_setting_and_no_call_is_lost(tmp_path: Path, project: Project) -> None:
+    second = project.code.with_name('version_model_2_resource.py')
+    second.write_text(CODE.replace('VERSION = 1', 'VERSION = 2'))
+    module = 'model_serving.resources.version_model_2_resource:VersionModelResource'
+    mount = f"    Mount('VersionModel', '{module}', version='2'),\n"
+    project.main.write_text(project.main.read_text().replace(END_OF_MODELS, mount + END_OF_MODELS))
+    with updated(tmp_path, project, ready=4) as service, Clients(service.url) as clients:
+        assert service.call()['version'] == 1
+        project.settings.write_text('[model_serving]\ndefault_versions = VersionModel=2\n')
+        assert service.reload()[0] == 'done'
+        assert service.call()['version'] == 2
+        clients.stopping.wait(0.5)
+        answered, _ = clients.take()
+        assert set(answered) == {'{"version":1,"weight":1}', '{"version":2,"weight":1}'}
+        project.settings.write_text('[model_serving]\ndefault_versions = VersionModel=3\n')
+        word, text = service.reload()
+        assert word != 'done'
+        assert "'VersionModel=3': no such version; VersionModel has: 1, 2" in text
+        assert service.call()['version'] == 2

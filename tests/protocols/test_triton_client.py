@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +19,7 @@ from model_serving.protocols.signature import DTYPES
 from model_serving.resources.digits_model_resource import HANDWRITTEN_SEVEN
 from tests.protocols.echo_service import VALUES
 from tests.raw_http import post
+from tests.service_process import running_service
 
 pytestmark = pytest.mark.elaborate
 
@@ -226,3 +228,45 @@ def test_late_crashed_and_large_calls_have_the_shape_too(echo: Any) -> None:
     assert status([3])[0] == '504'
     assert status([0, -0.0001]) == ('500', 'Internal Server Error')
     assert status([0.0] * 30000)[0] == '413'
+
+
+@pytest.fixture(scope='module')
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    log = tmp_path_factory.mktemp('versions') / 'log'
+    factory = 'tests.service.versions_service:create_app()'
+    with running_service(log, application=factory) as url:
+        with triton.InferenceServerClient(address(url)) as found:
+            while not found.is_server_ready():
+                time.sleep(0.05)
+            yield found
+
+
+@pytest.mark.parametrize(('version', 'added'), [('', 1), ('1', 1), ('2', 2)])
+def test_version_that_is_asked_for_answers(versions: Any, version: str, added: int) -> None:
+    assert versions.is_model_ready('SumModel', version)
+    assert versions.get_model_metadata('SumModel', version)['versions'] == ['1', '2']
+    ones = given('x', numpy.ones(2), True)
+    result = versions.infer('SumModel', [ones], model_version=version)
+    assert result.as_numpy('sum').tolist() == [1 + added] * 2
+    assert result.get_response()['model_version'] == str(added)
+
+
+def test_unknown_version_is_named_with_those_that_are(versions: Any) -> None:
+    assert not versions.is_model_ready('SumModel', '3')
+    with pytest.raises(InferenceServerException, match='SumModel has versions/1, versions/2') as caught:
+        versions.infer('SumModel', [given('x', numpy.ones(2), True)], model_version='3')
+    assert caught.value.status() == '404'
+
+
+def test_index_of_the_repository_lists_the_versions(versions: Any, client: Any) -> None:
+    index = versions.get_model_repository_index()
+    assert [(each['name'], each['version'], each['state']) for each in index] == [
+        ('SumModel', '1', 'READY'),
+        ('SumModel', '2', 'READY'),
+    ]
+    assert {(each['name'], each['version']) for each in client.get_model_repository_index()} == {
+        ('DigitsModel', '1'),
+        ('IrisModel', '1'),
+    }
+    with pytest.raises(InferenceServerException):
+        versions.load_model('SumModel')

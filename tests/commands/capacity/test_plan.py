@@ -14,7 +14,7 @@ import pytest
 
 from model_serving.commands.capacity.processes import family
 from tests.linux import linux_only
-from tests.project_copy import copy_with_models
+from tests.project_copy import END_OF_MODELS, copy_with_models
 from tests.service_process import ROOT
 
 pytestmark = linux_only
@@ -145,6 +145,20 @@ def test_shipped_model_is_planned_whatever_the_environment_says_of_its_service(t
     assert '2,628,000  x 0.000002 = 5.26' in text
     assert figure(text, 'Cloud Run: million requests') == 131
     assert '= 425.74' in text  # 26.28 + 5.256 + 3 x 131.4
+
+
+def test_version_is_planned_by_its_number_whatever_the_settings_say_of_the_others(tmp_path: Path) -> None:
+    root = copy_with_models(tmp_path / 'project', {'WaitingModel': BEGIN + RESOURCES['WaitingModel']})
+    module = 'model_serving.resources.waiting_model_resource:WaitingModelResource'
+    mount = f"    Mount('WaitingModel', '{module}', version='2'),\n"
+    main = root / 'main.py'
+    main.write_text(main.read_text().replace(END_OF_MODELS, mount + END_OF_MODELS))
+    (root / 'conf' / 'model_serving.conf').write_text('[model_serving]\ndefault_versions = WaitingModel=1\n')
+    assert 'give --model=WaitingModel@1 or --model=WaitingModel@2' in plan(
+        root, '--model=WaitingModel', '--rate=100'
+    )
+    text = plan(root, '--model=WaitingModel@2', '--rate=100')
+    assert 50 <= figure(text, 'time for which a call holds a slot') < 100
 
 
 WRONG = {
