@@ -46,9 +46,9 @@ def _families(version: str) -> Iterator['metrics_core.Metric']:
 
 
 def _with_version(labels: dict[str, str]) -> dict[str, str]:
-    """The labels of a series; one of a version of a model, DigitsModel@2, has that apart, as `version`."""
+    """The labels of a series; a version of a model, as in DigitsModel@2, is a label of its own."""
     model, _, version = labels.get('model', '').partition('@')
-    return {**labels, 'model': model, 'version': version} if version else labels
+    return {**labels, 'model': model, 'model_version': version} if version else labels
 
 
 def _series_of_all_workers() -> dict[str, Series]:

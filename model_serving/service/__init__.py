@@ -3,6 +3,7 @@
 For the others:
 
 - `mounts.Mount`: a model, its name and its resource
+- `mounts.VERSION`: what a version of a model looks like
 - `mounts.create_app`: the application of these models
 - `mounts.assemble`: the same, for a program that has set up logging
 - `mounts.load_seconds`: how long each model has taken to load

@@ -234,11 +234,13 @@ def test_late_crashed_and_large_calls_have_the_shape_too(echo: Any) -> None:
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     log = tmp_path_factory.mktemp('versions') / 'log'
     factory = 'tests.service.versions_service:create_app()'
-    with running_service(log, application=factory) as url:
-        with triton.InferenceServerClient(address(url)) as found:
-            while not found.is_server_ready():
-                time.sleep(0.05)
-            yield found
+    with (
+        running_service(log, application=factory) as url,
+        triton.InferenceServerClient(address(url)) as found,
+    ):
+        while not found.is_server_ready():
+            time.sleep(0.05)
+        yield found
 
 
 @pytest.mark.parametrize(('version', 'added'), [('', 1), ('1', 1), ('2', 2)])

@@ -95,10 +95,12 @@ def test_metrics_and_log_have_the_version(service: Service) -> None:
     assert post(service.url, '/v1/XXXModel', b'{"name": "Leo"}').status == 200
     after = read_metrics(service.url)
     for version, count in (('1', 2), ('2', 1)):
-        labels = {'model': 'SumModel', 'version': version}
+        labels = {'model': 'SumModel', 'model_version': version}
         for name in ('requests_total', 'request_duration_seconds_count', 'model_duration_seconds_count'):
             assert after.sum(name, **labels) - before.sum(name, **labels) == count
-    assert all('version' not in each.labels for each in after.found('requests_total', {'model': 'XXXModel'}))
+    plain = after.found('requests_total', {'model': 'XXXModel'})
+    assert plain
+    assert all('model_version' not in each.labels for each in plain)
     lines = service.text().splitlines()
     assert any('POST /v1/SumModel 200' in each and each.endswith(' model=SumModel@1') for each in lines)
     assert any('/labels/canary 200' in each and each.endswith(' model=SumModel@2') for each in lines)
