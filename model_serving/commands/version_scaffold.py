@@ -86,7 +86,10 @@ def new_version(name: str, version: str, root: Path = ROOT) -> str:
 
 
 def _mount(models: ast.List, name: str, version: str, package: str) -> str:
-    """The lines that mount the version as the model is, but for its page. Raises ScaffoldError."""
+    """The lines that mount the version as the model is, but for its page and card, which are made for one.
+
+    Raises ScaffoldError.
+    """
     calls = [each for each in models.elts if isinstance(each, ast.Call) and each.args]
     found = [call for call in calls if ast.unparse(call.args[0]) == repr(name)]
     given = [{each.arg: ast.unparse(each) for each in call.keywords} for call in found]
@@ -95,7 +98,7 @@ def _mount(models: ast.List, name: str, version: str, package: str) -> str:
     mounted = f'version={version!r}'
     if mounted in [keywords.get('version', "version='1'") for keywords in given]:
         raise ScaffoldError(f'{name} has a version {version} in main.py already; choose another number')
-    kept = [text for keyword, text in given[0].items() if keyword not in ('page', 'version')]
+    kept = [text for keyword, text in given[0].items() if keyword not in ('page', 'card', 'version')]
     module, resource = f'{package}resources.{snake_case(name)}_{version}_resource', f'{name}{version}Resource'
     return mount_of_lines(name, module, resource, *kept, mounted)
 

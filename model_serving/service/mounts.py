@@ -144,11 +144,13 @@ def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:
             wrong = 'the name is taken; choose another, or another version'
         elif not isinstance(mount.resource, str) or not RESOURCE.fullmatch(mount.resource):
             wrong = f"the resource has the form 'module:Class', not {mount.resource!r}"
+        elif f'{mount.name} {mount.resource}' in taken:
+            wrong = f'{mount.resource!r} is another version already; each has a resource of its own'
         elif isinstance(mount.packages, str):
             wrong = f'the packages are a tuple, such as ({mount.packages!r},)'
         if wrong:
             raise SettingError(f'MODELS: {mount.name!r}: {wrong}')
-        taken = {*taken, mount.key}
+        taken = {*taken, mount.key, f'{mount.name} {mount.resource}'}
 
 
 def with_versions(models: Sequence[Mount]) -> list[Mount]:

@@ -43,13 +43,12 @@ def test_it_writes_what_may_differ_and_says_what_to_do(tmp_path: Path) -> None:
     assert all((copy / path).is_file() for path in FILES)
 
 
-def test_mount_is_that_of_the_model_but_for_its_page(copy: Path) -> None:
+def test_mount_is_that_of_the_model_but_for_its_page_and_card(copy: Path) -> None:
     assert (copy / 'main.py').read_text().count("version='2'") == len(NAMES)
     lines = """    Mount(
         'DigitsModel',
         'model_serving.resources.digits_model_2_resource:DigitsModel2Resource',
         packages=('model_serving.models', 'numpy', 'onnxruntime'),
-        card='client/digits-card.js',
         version='2',
     ),
 """

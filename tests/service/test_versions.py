@@ -104,6 +104,10 @@ BAD_MOUNTS: dict[str, tuple[Any, str]] = {
     'zero': (SECOND._replace(version='0'), "such as '2', not '0'"),
     'word': (SECOND._replace(version='v2'), "such as '2', not 'v2'"),
     'path': (SECOND._replace(version='2/x'), "such as '2', not '2/x'"),
+    'same_resource': (
+        FIRST._replace(version='2'),
+        "First' is another version already",
+    ),
     'first_again': (
         SECOND._replace(version='1'),
         "'SumModel': the name is taken; choose another, or",

@@ -107,6 +107,11 @@ def test_metrics_and_log_have_the_version(service: Service) -> None:
     assert not any('XXXModel 200' in each and 'model=' in each for each in lines)
 
 
+def test_versions_take_the_fast_path(service: Service, request: pytest.FixtureRequest) -> None:
+    is_fast = 'On the fast path: SumModel@1, SumModel@2, XXXModel' in service.text()
+    assert is_fast == ('[fast]' in request.node.name)
+
+
 def test_key_for_a_model_is_for_all_its_versions_and_its_limit_counts_them_together(tmp_path: Path) -> None:
     lines = line('one', 'msk_one', 'SumModel', '3/d'), line('other', 'msk_other', 'XXXModel')
     settings = {'MODEL_SERVING_KEYS': str(write(tmp_path / 'keys.conf', *lines)), **LABELS}
