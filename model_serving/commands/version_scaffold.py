@@ -12,6 +12,7 @@ from model_serving.commands.scaffold import (
     FILES,
     LINE_LENGTH,
     ScaffoldError,
+    check_new,
     files_of,
     mount_of_lines,
     mounting_list,
@@ -78,7 +79,8 @@ def new_version(name: str, version: str, root: Path = ROOT) -> str:
         )
         patterns = (pattern for pattern in FILES if 'tests/models' not in pattern)
         paths = [path_in(root, pattern.format(f'{snake}_{version}')) for pattern in patterns]
-        write_new(f'{name}@{version}', dict(zip(paths, codes, strict=True)), root, mounted)
+        check_new(f'{name}@{version}', paths, root)
+        write_new(dict(zip(paths, codes, strict=True)), root, mounted)
     except (OSError, UnicodeDecodeError) as error:
         raise ScaffoldError(f'{error}; nothing was changed') from error
     settings = ([''] + [line.format(**names) for code, line in SETTINGS.items() if code in model])[-1]
