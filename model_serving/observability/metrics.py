@@ -61,12 +61,17 @@ KEY_REQUESTS = Metric(
     'model_serving_key_requests_total', 'Requests of each key, where keys are on.', ('key', 'outcome')
 )
 PAYLOADS = Metric('model_serving_payloads_total', 'Calls for the payload log.', ('model', 'outcome'))
+REMEMBERED = Metric(
+    'model_serving_remembered_answers_total',
+    'Calls that a remembered answer was sought for.',
+    ('model', 'outcome'),
+)
 METRICS = (
     REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
-    KEY_REQUESTS, PAYLOADS,
+    KEY_REQUESTS, PAYLOADS, REMEMBERED,
 )  # fmt: skip
 
-COUNTERS = {'payloads': PAYLOADS}
+COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED}
 
 REASONS = {
     **dict.fromkeys((408, 504), 'late'),
@@ -192,7 +197,7 @@ def _observe(metric: Metric, model: str, value: float) -> None:
 
 
 def count(name: str, model: str, outcome: str) -> None:
-    """Count one more of `payloads`, for a model with an outcome."""
+    """Count one more of `payloads` or `remembered`, for a model with an outcome."""
     region = shared_cells.region
     cell = region.cache.get((name, model, outcome))
     if cell is None:
