@@ -19,6 +19,7 @@ from tests.service_process import ROOT
 TORCH = pytest.mark.torch
 PAGES = {
     'scikit-learn.md': (),
+    'data-frames.md': (),
     'onnx.md': (),
     'image-upload.md': (),
     'streaming.md': (),
