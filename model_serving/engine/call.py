@@ -124,6 +124,11 @@ class Call:
         else:  # Its task could not enter the context while this thread is in it.
             self.server.loop.call_soon_threadsafe(self._start_task, coroutine)
 
+    def refuse(self, error: ServingError) -> None:
+        """Answer with an error."""
+        self.error = error
+        self.server.deliver(self)
+
     def count_sent(self, connection: Connection) -> None:
         """Note how many bytes the response had, as far as it went."""
         self.request.sent_bytes = connection.output.written_bytes - self.written_before

@@ -27,6 +27,7 @@ from model_serving.engine.process import allow_many_files, yield_to_running_thre
 from model_serving.engine.server import Server
 from model_serving.engine.shutdown import service_ends
 from model_serving.platforms import chosen_prefix
+from model_serving.queues import use_queues
 from model_serving.requests.client_address import proxies
 from model_serving.requests.coroutines import use_loop
 from model_serving.settings import SettingError
@@ -99,6 +100,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
         self.server = Server(self.wsgi, self.loop, self.cfg.threads, self.cfg.keepalive)
         self.server.on_disconnect = self._write_count
         use_loop(self.loop, self.server.pool.run)
+        use_queues(self.server.errands.run)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             self.loop.add_signal_handler(number, self._stop, number != signal.SIGTERM)
         serving = self.loop.create_task(self._serve())

@@ -100,15 +100,16 @@ class ModelQueue:
         seconds = time.monotonic() - max(call.received_at for call in late)
         return f'hangs: {len(late)} calls have run for {seconds:.0f} s'
 
-    def refuse_if_hanging(self) -> list[tuple[QueuedCall, Overloaded]]:
-        """Remove all calls that wait, each with its error, if the model hangs."""
+    def refuse_if_hanging(self) -> None:
+        """Refuse all calls that wait, if the model hangs."""
         with self.lock:
             if (reason := self.why_hanging()) is None:
-                return []
+                return
             calls = [*self.waiting[SMALL], *self.waiting[LARGE]]
             for queue in self.waiting:
                 queue.clear()
-            return [(call, self._hanging(reason)) for call in calls]
+        for call in calls:
+            call.refuse(self._hanging(reason))
 
     def log_hang(self) -> None:
         """Log that the model hangs, and where, unless it is known."""

@@ -6,12 +6,13 @@ import operator
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from model_serving.access.guard import ADMITTED
 from model_serving.engine.application import application_of
 from model_serving.engine.body_budget import BodyBudget
 from model_serving.engine.call import Call, Connection, Handler
+from model_serving.engine.errand import Errands
 from model_serving.engine.http_request import IncomingRequest
 from model_serving.engine.http_response import error_response
 from model_serving.engine.scheduler import Scheduler
@@ -50,6 +51,7 @@ class Server:
         self.small_budget = BodyBudget(application.max_buffered_bytes)
         self.pool = ThreadPool()
         self.scheduler = Scheduler(loop, self.pool, slots, application.max_waiting)
+        self.errands = Errands(loop, self.scheduler, self.timeout_s)
         application.use_hang_check(self.scheduler.why_hanging)
         self.served = 0
         self.on_disconnect: Callable[[], None] = lambda: None
@@ -217,6 +219,5 @@ class Server:
         call.cancel()
         message = f'{queue.name} had no time for the request; send fewer at a time' if was_queued else None
         self._finish(call, DeadlineExceeded(message))
-        for queued, error in queue.refuse_if_hanging():
-            self._finish(cast(Call, queued), error)
+        queue.refuse_if_hanging()
         queue.log_hang()

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from model_serving.cores import numeric_threads
 from model_serving.engine.threads import cpu_clock, cpu_seconds
+from model_serving.errors import ServingError
 from model_serving.requests.slots import Slot
 
 SMALL, LARGE = SIZES = 0, 1
@@ -30,6 +31,9 @@ class QueuedCall(Protocol):
 
     def run(self) -> None:
         """Answer, in a thread that has a slot."""
+
+    def refuse(self, error: ServingError) -> None:
+        """Answer with an error. In the event loop."""
 
 
 class ThreadSlot(Slot):

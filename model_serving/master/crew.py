@@ -41,10 +41,10 @@ class Crew:
         return [each for each in self.all() if not each.standing.is_open and each.pid not in self._leaving]
 
     def prepare(self, worker: Any, in_turn: bool) -> None:
-        """Give a worker about to be forked its standing: it waits `in_turn`, or while others serve."""
-        serving = self.serving()
-        worker.is_replacement = self.has_served
-        worker.standing = Standing(is_open=not (serving or in_turn))
+        """Give a worker about to be forked its standing: it waits `in_turn`, or where another could serve."""
+        loaded = [each for each in self.all() if each.standing.state != BOOTING]
+        worker.is_replacement = bool(self.serving() or self.has_served)
+        worker.standing = Standing(is_open=not (loaded or in_turn))
 
     def spawn(self) -> Any:
         """Start a worker, and return it."""
@@ -55,16 +55,18 @@ class Crew:
         worker.standing.is_open = True
 
     def admit_replacements(self, candidate: Any, others_serve: bool) -> None:
-        """Let those serve that have replaced others, if they are no worse, or if nobody else serves."""
+        """Let the best serve where nobody does; then those that replace others, if they are no worse."""
+        if not (self.serving() or others_serve) and self.elsewhere is None:
+            loaded = [worker for worker in self.waiting() if worker.standing.state != BOOTING]
+            best = sorted(loaded, key=lambda worker: len(worker.standing.failures))[:1]
+            for worker in best or self.waiting():
+                self.admit(worker)
         for worker in self.waiting():
             if worker is not candidate and worker.standing.state == TRIED:
                 if worse := self.worse(worker):
                     self._try_again_later(worker, worse)
                 else:
                     self.admit(worker)
-        if not (self.serving() or others_serve) and self.elsewhere is None:
-            for worker in self.waiting():
-                self.admit(worker)
 
     def _try_again_later(self, worker: Any, failures: dict[str, str]) -> None:
         """Have another loaded in place of this one after a while: what is wrong may have been corrected."""

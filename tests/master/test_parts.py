@@ -1,5 +1,6 @@
 """The parts that decide about a reload, each by itself."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -55,7 +56,8 @@ def crew_of(*standings: tuple[bool, dict[str, str]]) -> Crew:
         standing = Standing(is_open)
         standing.state, standing.failures = TRIED, failures
         workers[number] = SimpleNamespace(pid=number, age=number, standing=standing)
-    return Crew(SimpleNamespace(WORKERS=workers, num_workers=len(workers)), None)
+    log = logging.getLogger('crew')
+    return Crew(SimpleNamespace(WORKERS=workers, num_workers=len(workers), log=log), None)
 
 
 DOWN = {SERVICE: 'cannot be loaded'}
@@ -80,6 +82,33 @@ def test_new_worker_is_worse_by_what_others_answer_for(
 def test_worker_that_does_not_serve_leaves_first() -> None:
     crew = crew_of((True, {}), (False, {}), (True, {}))
     assert crew.dispensable(crew.all()).age == 1
+
+
+def test_new_worker_waits_for_one_that_has_loaded_and_is_about_to_serve() -> None:
+    crew, new = crew_of((False, {})), SimpleNamespace()
+    crew.all()[0].standing.state = BOOTED
+    crew.prepare(new, in_turn=False)
+    assert not new.standing.is_open
+
+
+LONE = {
+    'loaded': ([(BOOTED, {}), (BOOTING, {})], [True, False]),
+    'better': ([(TRIED, {'A': 'x', 'B': 'y'}), (TRIED, {'A': 'x'})], [False, True]),
+    'only_one': ([(TRIED, {'A': 'x'})], [True]),
+    'all_load': ([(BOOTING, {}), (BOOTING, {})], [True, True]),
+}
+"""How far workers have come, with their failures, where nobody serves; and who is let in."""
+
+
+@pytest.mark.parametrize(('workers', 'let_in'), LONE.values(), ids=LONE)
+def test_best_that_has_loaded_is_let_in_where_nobody_serves(
+    workers: list[tuple[int, dict[str, str]]], let_in: list[bool]
+) -> None:
+    crew = crew_of(*[(False, failures) for _, failures in workers])
+    for worker, (state, _) in zip(crew.all(), workers, strict=True):
+        worker.standing.state = state
+    crew.admit_replacements(None, others_serve=False)
+    assert [worker.standing.is_open for worker in crew.all()] == let_in
 
 
 def test_changed_file_of_a_loaded_module_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

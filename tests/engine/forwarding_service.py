@@ -1,0 +1,115 @@
+"""A service with a URL that names no model: what it is sent goes on to the model that the body names."""
+
+import logging
+import time
+from typing import Any
+
+import flask
+from flask import Response, request
+from flask_restful import Resource
+
+from model_serving.catalogue import mounted_models
+from model_serving.console.index_resource import IndexResource
+from model_serving.health.health_resource import LiveResource, ReadyResource
+from model_serving.observability.access_log import configure_logging
+from model_serving.observability.metrics_resource import MetricsResource
+from model_serving.protocols.forward import forward
+from model_serving.schemas.validation import validate_json
+from model_serving.service.application import build_service
+from model_serving.service_settings import ServiceSettings
+from model_serving.settings import load_settings
+
+schema = {
+    'type': 'object',
+    'properties': {'seconds': {'type': 'number'}, 'text': {'type': 'string'}},
+    'required': ['seconds'],
+    'examples': [{'seconds': 0}],
+}
+running = {'most': 0, 'now': 0, 'begun': 0}
+
+
+class NapResource(Resource):
+    """Sleeps."""
+
+    @validate_json(schema)
+    def post(self) -> Any:
+        """Sleep."""
+        running['begun'] += 1
+        running['now'] += 1
+        running['most'] = max(running['most'], running['now'])
+        try:
+            time.sleep(request.json['seconds'])
+        finally:
+            running['now'] -= 1
+        logging.getLogger('nap').info('slept')
+        if request.json['seconds'] < 0:
+            raise ZeroDivisionError
+        return {
+            'path': request.path,
+            'json': request.json,
+            'query': request.args.to_dict(),
+            'user': flask.g.get('user'),
+        }
+
+
+class WordsResource(Resource):
+    """Sends a stream."""
+
+    @validate_json({'type': 'object', 'examples': [{}]})
+    def post(self) -> Any:
+        """Two words."""
+        return Response((word for word in ['one ', 'two']), mimetype='text/plain')
+
+
+class AsyncResource(Resource):
+    """Answers from a coroutine."""
+
+    @validate_json({'type': 'object', 'examples': [{}]})
+    async def post(self) -> Any:
+        """One number."""
+        return {'number': 1}
+
+
+class AnyResource(Resource):
+    """Passes on what is for a model."""
+
+    def post(self) -> Any:
+        """Its answer, as an object with the status."""
+        name = request.path.rpartition('/')[2]
+        [model] = [model for model in mounted_models(flask.current_app) if model.name == name]
+        answer = forward(model, request.get_data())
+        return {'status': answer.status_code, 'body': answer.get_data(as_text=True)}
+
+
+class RunningResource(Resource):
+    """Tells how many naps there were at a time."""
+
+    quick = True
+
+    def get(self) -> Any:
+        """The counts."""
+        return running
+
+
+def create_app() -> Any:
+    """The application."""
+    configure_logging()
+    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
+    api.add_resource(IndexResource, '/', endpoint='index')
+    api.add_resource(LiveResource, '/health/live', endpoint='health_live')
+    api.add_resource(ReadyResource, '/health/ready', endpoint='health_ready')
+    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
+    api.add_resource(RunningResource, '/running', endpoint='running')
+    api.add_resource(AnyResource, *(f'/any/{name}' for name in ('Nap', 'Words', 'Async')), endpoint='any')
+    for resource in NapResource, WordsResource, AsyncResource:
+        name = resource.__name__.removesuffix('Resource')
+        api.add_resource(resource, f'/v1/{name}', endpoint=name)
+
+    @app.before_request
+    def know_the_user() -> None:
+        flask.g.user = request.headers.get('X-User', 'nobody')
+
+    return app
+
+
+app = create_app()
