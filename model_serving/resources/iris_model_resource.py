@@ -77,6 +77,13 @@ iris_model_response: dict[str, Any] = {
         },
     },
     'required': ['predictions'],
+    'examples': [
+        {
+            'predictions': [
+                {'label': 'setosa', 'probabilities': {'setosa': 0.997, 'versicolor': 0.003, 'virginica': 0}}
+            ]
+        }
+    ],
 }
 
 
