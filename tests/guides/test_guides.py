@@ -48,7 +48,7 @@ def test_guide_runs_the_tests_it_gives(page: str) -> None:
 
 def test_every_guide_is_listed_and_followed() -> None:
     pages = {path.name for path in FOLDER.glob('*.md')} - {'README.md'}
-    assert pages == {*PAGES, 'calling.md'}
+    assert pages == {*PAGES, 'calling.md', 'typed-clients.md'}
     listed = re.findall(r'^\| \[.+?\]\((\S+?)\)', (FOLDER / 'README.md').read_text(), re.MULTILINE)
     assert set(listed) == pages
 
