@@ -4,7 +4,10 @@ import functools
 import itertools
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
+
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from model_serving.echo import echo
 from model_serving.errors import InvalidInput
@@ -73,13 +76,14 @@ def _array(name: str, values: list[Any], dtype: str) -> Any:
 
 def _dtypes(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, str | list[Any]]:
     """The dtype of each property of a row; for a category, the choices."""
-    rows = _forms(schema, root)
+    resolver = Registry().with_resource('', DRAFT202012.create_resource(root)).resolver()
+    rows = _forms(schema, resolver)
     names = dict.fromkeys(name for row in rows for name in row['properties'])
     if not names:
         raise ValueError("the schema of a row is due, with its 'properties'")
     dtypes = {}
     for name in names:
-        forms = [form for row in rows for form in _forms(row['properties'].get(name), root)]
+        forms = [form for row in rows for form in _forms(row['properties'].get(name), resolver)]
         dtypes[name] = _dtype(forms, all(name in row['required'] for row in rows))
     return dtypes
 
@@ -104,16 +108,16 @@ def _dtype(forms: list[dict[str, Any]], is_required: bool) -> str | list[Any]:
     return 'object'
 
 
-def _forms(schema: Any, root: dict[str, Any]) -> list[dict[str, Any]]:
+def _forms(schema: Any, resolver: Any) -> list[dict[str, Any]]:
     """The alternatives of a schema, each without references and branches, and not narrower than it is."""
     schema = schema if isinstance(schema, dict) else {}  # True allows everything.
     own = {keyword: schema[keyword] for keyword in ('type', 'enum', 'const', 'format') if keyword in schema}
     own['properties'], own['required'] = schema.get('properties', {}), list(schema.get('required', ()))
-    groups = [[own], *(_forms(each, root) for each in schema.get('allOf', ()))]
+    groups = [[own], *(_forms(each, resolver) for each in schema.get('allOf', ()))]
     if '$ref' in schema:
-        groups.append(_forms(_target(schema['$ref'], root), root))
+        groups.append(_forms(*_target(schema['$ref'], resolver)))
     for keyword in {'anyOf', 'oneOf'} & schema.keys():
-        groups.append([form for branch in schema[keyword] for form in _forms(branch, root)])
+        groups.append([form for branch in schema[keyword] for form in _forms(branch, resolver)])
     return [functools.reduce(_both, forms) for forms in itertools.product(*groups)]
 
 
@@ -123,15 +127,11 @@ def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**one, **other, 'properties': properties, 'required': one['required'] + other['required']}
 
 
-def _target(reference: str, root: dict[str, Any]) -> Any:
-    found: Any = root
-    start, *steps = reference.split('/')
+def _target(reference: str, resolver: Any) -> tuple[Any, Any]:
     try:
-        for step in steps:
-            key = unquote(step).replace('~1', '/').replace('~0', '~')
-            found = found[int(key) if isinstance(found, list) else key]
-    except LookupError:
-        start = 'nowhere'
-    if start != '#':
-        raise ValueError(f'{reference!r} is not in the schema; give the whole one, too: root=schema')
-    return found
+        found = resolver.lookup(reference)
+    except Unresolvable:
+        raise ValueError(
+            f'{reference!r} is not in the schema; give the whole one, too: root=schema'
+        ) from None
+    return found.contents, found.resolver

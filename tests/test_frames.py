@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import pandas
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_serving.errors import InvalidInput
@@ -91,6 +91,7 @@ def typed(frame: pandas.DataFrame) -> dict[str, Any]:
     return dict(frame.dtypes)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -163,6 +164,7 @@ SAID: dict[str, tuple[Any, Any]] = {
     'integers_alone': ({'type': ['integer'], 'minimum': 0}, 'int64'),
     'all_of': ({'allOf': [{'minimum': 0}, {'type': 'integer'}]}, 'int64'),
     'reference': ({'$ref': '#/$defs/level'}, LEVELS),
+    'reference_to_an_anchor': ({'$ref': '#level'}, LEVELS),
     'reference_or_null': ({'anyOf': [{'$ref': '#/$defs/co~1unt'}, NULL]}, 'float64'),
     'reference_with_words': ({'$ref': '#/$defs/co~1unt', 'description': 'how many'}, 'int64'),
     'reference_into_a_list': ({'$ref': '#/$defs/either/anyOf/1'}, 'float64'),
@@ -179,7 +181,7 @@ SAID: dict[str, tuple[Any, Any]] = {
     'nothing_but_null_to_choose': ({'enum': [None]}, pandas.CategoricalDtype([])),
 }
 DEFS: dict[str, Any] = {
-    'level': {'enum': ['low', 'mid', 'high']},
+    'level': {'$anchor': 'level', 'enum': ['low', 'mid', 'high']},
     'co/unt': {'type': 'integer'},
     'either': {'anyOf': [{'type': 'string'}, {'type': 'number'}]},
 }
@@ -275,7 +277,7 @@ def test_large_value_is_cut_in_the_refusal() -> None:
         ({'type': 'array', 'items': ROW}, "the schema of a row is due, with its 'properties'"),
         ({'properties': {'a': {'$ref': '#/$defs/x'}}}, "'#/$defs/x' is not in the schema"),
         ({'properties': {'a': {'$ref': 'x.json#/b'}}}, 'is not in the schema'),
-        ({'properties': {'a': {'$ref': '#anchor'}}}, 'is not in the schema'),
+        ({'properties': {'a': {'$ref': '#anchor'}}}, "'#anchor' is not in the schema; give the whole"),
     ],
 )
 def test_mistake_of_the_author_is_named(schema: Any, words: str) -> None:

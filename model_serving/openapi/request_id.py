@@ -3,17 +3,11 @@
 from typing import Any
 
 NAME = 'X-Request-ID'
-HEADER: dict[str, Any] = {
-    'description': "The request's id: what finds it in the service's log.",
-    'schema': {'type': 'string'},
-}
+HEADER: dict[str, Any] = {'description': 'What finds the request in the log.', 'schema': {'type': 'string'}}
 PARAMETER: dict[str, Any] = {
-    'name': NAME,
-    'in': 'header',
+    **{'name': NAME, 'in': 'header', 'schema': {'type': 'string'}},
     'description': 'The id to give it: 1 to 128 letters, digits or ._~+/=:@-; else it gets a new one.',
-    'schema': {'type': 'string'},
 }
 HEADERS = {NAME: {'$ref': f'#/components/headers/{NAME}'}}
-"""Those of an answer."""
 PARAMETERS = [{'$ref': f'#/components/parameters/{NAME}'}]
-"""Those of an operation."""
+"""Those of an operation; HEADERS those of an answer."""
