@@ -14,11 +14,8 @@ from model_serving.errors import InvalidInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONED, UNZONED = 'datetime64[us, UTC]', 'datetime64[us]'  # Nanoseconds would end in the year 2262.
-NEEDED = {
-    'int64': 'an integer of 64 bits',
-    ZONED: 'a time of the years 1 to 9999, without a leap second,',
-}
-"""What a valid value may not be."""
+NEEDED = {'int64': 'an integer of 64 bits', ZONED: 'a time of years 1 to 9999, without a leap second,'}
+"""What not every valid value is."""
 
 
 def data_frame(rows: list[dict[str, Any]], schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
@@ -116,8 +113,8 @@ def _forms(schema: Any, resolver: Any) -> list[dict[str, Any]]:
     groups = [[own], *(_forms(each, resolver) for each in schema.get('allOf', ()))]
     if '$ref' in schema:
         groups.append(_forms(*_target(schema['$ref'], resolver)))
-    for keyword in {'anyOf', 'oneOf'} & schema.keys():
-        groups.append([form for branch in schema[keyword] for form in _forms(branch, resolver)])
+    for branches in (schema[keyword] for keyword in ('anyOf', 'oneOf') if keyword in schema):
+        groups.append([form for branch in branches for form in _forms(branch, resolver)])
     return [functools.reduce(_both, forms) for forms in itertools.product(*groups)]
 
 
@@ -131,7 +128,5 @@ def _target(reference: str, resolver: Any) -> tuple[Any, Any]:
     try:
         found = resolver.lookup(reference)
     except Unresolvable:
-        raise ValueError(
-            f'{reference!r} is not in the schema; give the whole one, too: root=schema'
-        ) from None
+        raise ValueError(f'{reference!r} is not in the schema; give the whole: root=schema') from None
     return found.contents, found.resolver

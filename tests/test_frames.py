@@ -161,6 +161,7 @@ SAID: dict[str, tuple[Any, Any]] = {
     'constants': ({'oneOf': [{'const': 'low', 'title': 'L'}, {'const': 'mid'}, {'const': 'high'}]}, LEVELS),
     'constant': ({'const': 5}, pandas.CategoricalDtype([5])),
     'integer_or_number': ({'type': ['integer', 'number']}, 'float64'),
+    'any_of_and_one_of': ({'anyOf': [{'type': 'number'}], 'oneOf': [{'type': 'integer'}]}, 'int64'),
     'integers_alone': ({'type': ['integer'], 'minimum': 0}, 'int64'),
     'all_of': ({'allOf': [{'minimum': 0}, {'type': 'integer'}]}, 'int64'),
     'reference': ({'$ref': '#/$defs/level'}, LEVELS),
@@ -244,7 +245,7 @@ def test_times_of_all_years_and_zones_are_kept_beside_each_other() -> None:
 
 
 TIME = {'type': 'string', 'format': 'date-time'}
-NEEDS_YEARS = 'a time of the years 1 to 9999, without a leap second, is needed'
+NEEDS_YEARS = 'a time of years 1 to 9999, without a leap second, is needed'
 
 
 @pytest.mark.parametrize(
