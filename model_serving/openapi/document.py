@@ -11,6 +11,7 @@ from flask import Flask
 
 from model_serving.access.guard import needs_key
 from model_serving.catalogue import JSON, MountedModel, mounted_models
+from model_serving.openapi import request_id
 from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
 from model_serving.openapi.references import embedded
 from model_serving.version import __version__
@@ -50,6 +51,8 @@ def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
         'components': {
             'schemas': {'Error': ERROR_SCHEMA, **_schemas(models)},
             'responses': error_responses(needs_key(app)),
+            'headers': {request_id.NAME: request_id.HEADER},
+            'parameters': {request_id.NAME: request_id.PARAMETER},
             **({'securitySchemes': SECURITY_SCHEMES} if needs_key(app) else {}),
         },
     }
@@ -66,36 +69,41 @@ def _quoted(reason: str) -> str:
 
 
 def _schemas(models: list[MountedModel]) -> dict[str, Any]:
+    """The models' schemas, titled by their names: from these, generators make the names of classes.
+
+    The titles that authors give are words for people and need not differ; they describe the bodies.
+    """
     given = {}
     for model in models:
         given[f'{_id(model)}Request'] = model.schema
         if model.response_schema is not None:
             given[f'{_id(model)}Response'] = model.response_schema
-    return {name: embedded(schema, name) for name, schema in given.items()}
+    return {name: {**embedded(schema, name), 'title': name} for name, schema in given.items()}
 
 
 def _id(model: MountedModel, url: str = '') -> str:
-    """The name of a model, or of another of its URLs, of what a name here may consist of."""
-    place = url.removeprefix('/v1/').replace('/', '.') if url not in ('', model.url) else model.name
-    return re.sub(r'[^A-Za-z0-9._-]', '.', place)
+    """The name of a model, or of another of its URLs, as OpenAPI and generators of code allow it."""
+    place = url.removeprefix('/v1/') if url not in ('', model.url) else model.name.replace('@', '_v')
+    return re.sub(r'[^A-Za-z0-9._-]', '_', place)
 
 
 def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
     summary, rest = _summary(model.description, model.schema.get('title') or model.name)
     failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
     texts = [failure, model.schema.get('description', ''), rest]
-    answer = {} if model.response_schema is None else _reference(f'{_id(model)}Response')
     return {
         'tags': ['models'],
         'operationId': _id(model, url),
         'summary': summary,
         'description': '\n\n'.join(filter(None, texts)),
+        'parameters': request_id.PARAMETERS,
         'requestBody': {
+            'description': model.schema.get('title', 'The request.'),
             'required': True,
-            'content': {JSON: {'schema': _reference(f'{_id(model)}Request')}},
+            'content': {JSON: _media(f'{_id(model)}Request', model.schema)},
         },
         'responses': {
-            '200': _response({JSON: answer}),
+            '200': _response({JSON: _media(f'{_id(model)}Response', model.response_schema)}),
             **error_references(has_body=True, needs_key=has_key),
         },
         **({} if model.safe_to_retry else {'x-safe-to-retry': False}),
@@ -123,7 +131,11 @@ def _get(path: str, resource: Any, answers: dict[str, Any], has_key: bool) -> di
         'operationId': f'get{"".join(words) or "Index"}',
         'summary': summary,
         'description': rest,
-        'responses': {'200': _response(answers), **error_references(has_body=False, needs_key=has_key)},
+        'parameters': request_id.PARAMETERS,
+        'responses': {
+            '200': _response({media_type: {'schema': schema} for media_type, schema in answers.items()}),
+            **error_references(has_body=False, needs_key=has_key),
+        },
         **_security(has_key),
     }
 
@@ -138,9 +150,16 @@ def _summary(text: str, default: str) -> tuple[str, str]:
     return first.removesuffix('.') or default, rest.strip()
 
 
-def _response(schemas: dict[str, Any]) -> dict[str, Any]:
-    content = {media_type: {'schema': schema} for media_type, schema in schemas.items()}
-    return {'description': 'The answer.', 'content': content}
+def _response(content: dict[str, Any]) -> dict[str, Any]:
+    return {'description': 'The answer.', 'headers': request_id.HEADERS, 'content': content}
+
+
+def _media(name: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    """The body whose schema is `name`, with the first example of that; None allows everything."""
+    if schema is None:
+        return {'schema': {}}
+    example = {'example': schema['examples'][0]} if schema.get('examples') else {}
+    return {'schema': _reference(name), **example}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -148,13 +148,13 @@ def test_openapi_has_each_url_with_an_id_of_its_own(client: FlaskClient) -> None
     document = client.get('/openapi.json').get_json()
     ids = {path: item['post']['operationId'] for path, item in document['paths'].items() if 'post' in item}
     assert ids == {
-        '/v1/SumModel/versions/1': 'SumModel.1',
+        '/v1/SumModel/versions/1': 'SumModel_v1',
         '/v1/SumModel': 'SumModel',
-        '/v1/SumModel/versions/2': 'SumModel.2',
+        '/v1/SumModel/versions/2': 'SumModel_v2',
         '/v1/XXXModel': 'XXXModel',
     }
     schemas = document['components']['schemas']
-    assert {'SumModel.1Request', 'SumModel.2Request', 'XXXModelRequest'} <= schemas.keys()
+    assert {'SumModel_v1Request', 'SumModel_v2Request', 'XXXModelRequest'} <= schemas.keys()
 
 
 def test_model_without_versions_has_no_path_for_them(client: FlaskClient) -> None:
