@@ -52,6 +52,12 @@ class MountedModel:
         return self.name.partition('@')[2]
 
     @property
+    def title(self) -> str:
+        """What people call it: the title of its schema, with its version."""
+        title: str = self.schema.get('title') or self.base_name
+        return f'{title}, version {self.version}' if self.version else title
+
+    @property
     def is_default(self) -> bool:
         """Whether it answers where a path names no version."""
         return not self.version or f'/v1/{self.base_name}' in self.urls

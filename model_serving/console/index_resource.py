@@ -74,19 +74,24 @@ def _page(models: list[MountedModel]) -> Response:
         'index.html',
         models=models,
         curls=curls,
-        titles={model.name: _title(model) for model in models},
         version=__version__,
         has_keys=has_keys,
         root=request.root_path,
+        mcp=_mcp_servers(has_keys),
     )
     response = make_response(page)
     response.headers.update(CONSOLE_HEADERS)
     return response
 
 
-def _title(model: MountedModel) -> str:
-    title: str = model.schema.get('title') or model.base_name
-    return f'{title}, version {model.version}' if model.version else title
+def _mcp_servers(has_keys: bool) -> str:
+    """What clients of MCP are configured with, in JSON; empty where they may not call."""
+    access = current_app.extensions.get('mcp')
+    if access is None or not access.is_for(request.environ):
+        return ''
+    headers = {'headers': {'Authorization': 'Bearer KEY'}} if has_keys else {}
+    server = {'type': 'http', 'url': f'{request.url_root}mcp', **headers}
+    return json.dumps({'mcpServers': {'models': server}})
 
 
 def _curl(model: MountedModel, has_keys: bool) -> str:

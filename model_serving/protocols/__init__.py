@@ -1,6 +1,7 @@
-"""The protocols of other model servers: Open Inference, TensorFlow Serving, MLflow.
+"""The protocols of other model servers: Open Inference, TensorFlow Serving, MLflow, MCP.
 
 - `body.plain_bytes`: the most that a compressed body becomes
+- `mcp_resource.mount_mcp`: mounts /mcp, where the settings say so
 - `mount.PLATFORM_HEALTH`: the endpoint of the platform's own question for the health
 - `mount.mount_protocols`: mounts them for the models that have tensors
 - `open_inference_resource.RepositoryIndexResource`: /v2/repository/index
