@@ -21,7 +21,7 @@ from model_serving.commands.scaffold import (
     write_new,
 )
 from model_serving.project import ROOT
-from model_serving.service.mounts import VERSION
+from model_serving.service.versions import VERSION
 
 OWN = 'model_serving', 'models', 'resources'
 MODEL = '''"""{name}, version {version}: what differs from the first."""

@@ -3,7 +3,6 @@
 For the others:
 
 - `mounts.Mount`: a model, its name and its resource
-- `mounts.VERSION`: what a version of a model looks like
 - `mounts.create_app`: the application of these models
 - `mounts.assemble`: the same, for a program that has set up logging
 - `mounts.load_seconds`: how long each model has taken to load
@@ -15,4 +14,5 @@ For the others:
 - `preload.import_packages`: imports packages before gunicorn forks
 - `preload.run_in_fork`: what a function returns in a process of its own
 - `preload.threads_lost_by_a_fork`: how many threads a forked process would miss
+- `versions.VERSION`: what a version of a model looks like
 """

@@ -2,7 +2,6 @@
 
 import contextvars
 import importlib
-import re
 import runpy
 import time
 from collections.abc import Iterable, Sequence
@@ -11,11 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from flask import Flask
-
-
-NAME = re.compile('[A-Za-z][A-Za-z0-9_-]*')
-RESOURCE = re.compile(r'[\w.]+:\w+')
-VERSION = re.compile('[1-9][0-9]{0,17}')
 
 
 class Mount(NamedTuple):
@@ -107,7 +101,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     from model_serving.protocols.mount import PLATFORM_HEALTH, mount_protocols
     from model_serving.service.application import build_service
     from model_serving.service.resources import SERVICE
-    from model_serving.service.versions import urls_of
+    from model_serving.service.versions import check_mounts, urls_of
     from model_serving.service_settings import ServiceSettings
     from model_serving.settings import SettingError, load_settings
 
@@ -132,43 +126,12 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     return app
 
 
-def check_mounts(models: Sequence[Mount], taken: set[str]) -> None:
-    """Raise SettingError for a mount that cannot be, or whose name is `taken`."""
-    from model_serving.settings import SettingError
-
-    for mount in with_versions(models):
-        wrong = ''
-        if not isinstance(mount.name, str) or not NAME.fullmatch(mount.name):
-            wrong = 'a name has letters, digits, - and _, and begins with a letter'
-        elif mount.version and not (isinstance(mount.version, str) and VERSION.fullmatch(mount.version)):
-            wrong = f"a version is a whole number above 0 as text, such as '2', not {mount.version!r}"
-        elif mount.name in taken or mount.key in taken:
-            wrong = 'the name is taken; choose another, or another version'
-        elif not isinstance(mount.resource, str) or not RESOURCE.fullmatch(mount.resource):
-            wrong = f"the resource has the form 'module:Class', not {mount.resource!r}"
-        elif f'{mount.name} {mount.resource}' in taken:
-            wrong = f'{mount.resource!r} is another version already; each has a resource of its own'
-        elif isinstance(mount.packages, str):
-            wrong = f'the packages are a tuple, such as ({mount.packages!r},)'
-        if wrong:
-            raise SettingError(f'MODELS: {mount.name!r}: {wrong}')
-        taken = {*taken, mount.key, f'{mount.name} {mount.resource}'}
-
-
-def with_versions(models: Sequence[Mount]) -> list[Mount]:
-    """The same mounts; of several with one name, each has a version."""
-    names = [mount.name for mount in models]
-    return [
-        mount._replace(version=mount.version or '1') if names.count(mount.name) > 1 else mount
-        for mount in models
-    ]
-
-
 def choose(models: Sequence[Mount], names: tuple[str, ...]) -> list[Mount]:
     """The mounts of these names, in that order; without, all that are not opt-in. Raises SettingError.
 
     DigitsModel names all versions of that model, DigitsModel@2 one. Each of several versions has its number.
     """
+    from model_serving.service.versions import with_versions
     from model_serving.settings import SettingError
 
     mounts = with_versions(models)

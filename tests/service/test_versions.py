@@ -9,6 +9,7 @@ from model_serving import Mount, create_app
 from model_serving.service.mounts import choose
 from model_serving.service.versions import urls_of
 from model_serving.settings import SettingError, load_settings
+from tests.protocols import mcp_calls
 from tests.service.versions_service import FIRST, SECOND, XXX
 
 KNOWN = [FIRST, SECOND, XXX]
@@ -184,3 +185,14 @@ def test_settings_of_a_version_are_no_mistyped_ones_of_the_model() -> None:
     environment = {'MODEL_SERVING_DIGITS_MODEL_2_THREADS': '3'}
     assert load_settings(DigitsSettings, 'digits_model', environment=environment).threads == 0
     assert load_settings(DigitsSettings, 'digits_model_2', environment=environment).threads == 3
+
+
+def test_tool_of_a_model_is_its_default_version_and_others_are_tools_beside_it(client: FlaskClient) -> None:
+    tools = mcp_calls.send(client, *mcp_calls.newest('tools/list')).get_json()['result']['tools']
+    assert [(each['name'], each['title']) for each in tools] == [
+        ('SumModel', 'Sum, version 1'),
+        ('SumModel_2', 'Sum, version 2'),
+        ('XXXModel', 'Hello'),
+    ]
+    for name, total in (('SumModel', 2), ('SumModel_2', 3)):
+        assert mcp_calls.call(client, name, {'x': 1})['structuredContent'] == {'sum': total}
