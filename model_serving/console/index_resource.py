@@ -75,6 +75,7 @@ def _page(models: list[MountedModel]) -> Response:
         version=__version__,
         has_keys=has_keys,
         root=request.root_path,
+        url_root=request.url_root,
     )
     response = make_response(page)
     response.headers.update(CONSOLE_HEADERS)

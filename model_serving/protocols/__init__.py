@@ -1,6 +1,8 @@
-"""The protocols of other model servers: Open Inference, TensorFlow Serving, MLflow.
+"""The protocols of others: Open Inference, TensorFlow Serving, MLflow, OpenAI's embeddings.
 
 - `body.plain_bytes`: the most that a compressed body becomes
+- `embeddings.Embeddings`: where a model takes texts, and has their vectors
+- `embeddings.embeddings_of`: what a resource declares of that
 - `mount.PLATFORM_HEALTH`: the endpoint of the platform's own question for the health
 - `mount.mount_protocols`: mounts them for the models that have tensors
 - `open_inference_resource.ServerLiveResource`: GET /v2/health/live

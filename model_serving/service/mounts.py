@@ -183,6 +183,7 @@ def load(mount: Mount, required: bool = False) -> type:
 def _import(mount: Mount) -> type:
     from model_serving.observability.log_guard import check_logging
     from model_serving.observability.metrics import observe_load
+    from model_serving.protocols.embeddings import embeddings_of
     from model_serving.settings import SettingError
 
     module, _, name = mount.resource.partition(':')
@@ -201,6 +202,8 @@ def _import(mount: Mount) -> type:
             f'models: {mount.name} is to be {mount.resource!r}, but there is no {name!r} in it'
         )
     resource: type = getattr(loaded, name)
+    if declared := embeddings_of(resource):
+        declared.check(resource)
     return resource
 
 

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 
 from model_serving.catalogue import failures
 from model_serving.echo import cut
-from model_serving.errors import ServingError
+from model_serving.errors import ServingError, openai_error
 from model_serving.health.readiness import refuse_failed
 from model_serving.json_codec import encode
 from model_serving.observability.log_formats import quoted
@@ -99,11 +99,15 @@ def handle_errors(app: Flask) -> None:
 
 PROTOCOL_PREFIXES = ('/v2/', '/v1/models/', '/invocations/')
 """The paths of the protocols of other model servers, whose errors are `{"error": ...}`."""
+OPENAI_PREFIX = '/openai/'
+"""The paths for the clients of OpenAI, whose errors are `{"error": {"message": ...}}`."""
 
 
-def error_body(path: str, message: str, details: dict[str, Any]) -> bytes:
+def error_body(path: str, message: str, details: dict[str, Any], status: int) -> bytes:
     """The body of an error; in the protocols of other model servers it has their `error`, too."""
-    body = {'error': message} if _is_protocol(path) else {}
+    body: dict[str, Any] = {'error': message} if _is_protocol(path) else {}
+    if path.startswith(OPENAI_PREFIX):
+        body = {'error': openai_error(message, status, details)}
     return encode({**body, 'message': message, **details})
 
 
@@ -112,7 +116,7 @@ def _is_protocol(path: str) -> bool:
 
 
 def _error_response(message: str, details: dict[str, Any], status: int) -> Response:
-    return Response(error_body(request.path, message, details), status, mimetype='application/json')
+    return Response(error_body(request.path, message, details, status), status, mimetype='application/json')
 
 
 def _json_response(data: Any, code: int = 200, headers: dict[str, str] | None = None) -> Response:
