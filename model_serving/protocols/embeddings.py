@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/embeddings
 
 import base64
 import dataclasses
+import math
 import struct
 from typing import Any
 
@@ -54,19 +55,27 @@ class Embeddings:
         return encode({**others, self.texts: texts if isinstance(texts, list) else [texts]})
 
     def answer(self, model: str, own: Any, count: int, is_base64: bool) -> dict[str, Any]:
-        """OpenAI's answer, from the model's own to so many texts.
-
-        Raises TypeError, struct.error and OverflowError where that has not a vector for each, all of one
-        length, of numbers that float32 can hold; NaN is null by now.
-        """
+        """OpenAI's answer, from the model's own to so many texts. Raises what `float32s` raises."""
         rows = own.get(self.vectors) if isinstance(own, dict) else None
-        if not isinstance(rows, list) or len(rows) != count:
+        if rows is None or len(packed := float32s(rows)) != count:
             raise TypeError(f'{model} has answered without {self.vectors!r}, a list of {count} vectors')
-        pack = struct.Struct(f'<{len(rows[0])}f').pack
-        packed = [pack(*row) for row in rows]
         vectors = [base64.b64encode(each).decode() for each in packed] if is_base64 else rows
         data = [{'object': 'embedding', 'index': i, 'embedding': each} for i, each in enumerate(vectors)]
         return {'object': 'list', 'data': data, 'model': model, 'usage': own.get('usage', NOT_COUNTED)}
+
+
+def float32s(rows: Any) -> list[bytes]:
+    """Each row as float32s, little-endian, of an array or of lists, in which NaN is None.
+
+    Raises TypeError, ValueError, OverflowError or struct.error unless all are finite, and of one length.
+    """
+    if hasattr(rows, 'astype'):
+        array = rows.astype('<f4')
+        if array.ndim != 2 or not math.isfinite(abs(array).max()):
+            raise ValueError(f'an array of the shape {array.shape} is no vectors, or has a NaN or infinity')
+        return [row.tobytes() for row in array]
+    pack = struct.Struct(f'<{len(rows[0])}f').pack
+    return [pack(*row) for row in rows]
 
 
 def embeddings_of(resource: Any) -> Embeddings | None:

@@ -48,7 +48,10 @@ class EmbeddingsResource(Resource):
         response = forward(model, body)
         if response.status_code >= 400:
             return _refusal(response, embeddings.texts)
-        return embeddings.answer(model.name, _json(response), count, is_base64)
+        own = getattr(response, 'own', None)
+        if not isinstance(own, dict) or not hasattr(own.get(embeddings.vectors), 'astype'):
+            own = _json(response)  # An array is best left one: its numbers take 30 bytes each otherwise.
+        return embeddings.answer(model.name, own, count, is_base64)
 
 
 class EmbeddingModelsResource(Resource):

@@ -20,6 +20,7 @@ from model_serving.json_codec import encode
 from model_serving.observability.log_formats import quoted
 from model_serving.observability.log_guard import check_logging
 from model_serving.observability.metrics import begin_request, init_model, observe_call
+from model_serving.queues import FORWARDED
 from model_serving.requests.coroutines import run_coroutine
 from model_serving.requests.current import current_request
 from model_serving.schemas.answers import answer_check
@@ -60,6 +61,8 @@ class JSONApi(Api):  # type: ignore[misc]
                 result = run_coroutine(result)
             observe_call(time.perf_counter() - started)
             response = to_response(result)
+            if FORWARDED in request.environ:
+                response.own = result  # type: ignore[attr-defined]
             if check is not None:
                 check(request.method, response)
             return response

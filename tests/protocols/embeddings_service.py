@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import numpy
 from flask import Response, request
 from flask_restful import Resource
 
@@ -94,6 +95,14 @@ ANSWERS: dict[str, Any] = {
     'list': lambda: [[0.5]],
     'stream': lambda: Response((word for word in ['one ', 'two']), mimetype='text/plain'),
     'crash': lambda: 1 / 0,
+    'array with a nan': lambda: {'vectors': numpy.array([[0.5, numpy.nan]])},
+    'array of one dimension': lambda: {'vectors': numpy.array([0.5])},
+    'array of three': lambda: {'vectors': numpy.array([[[0.5]]])},
+    'array of more rows': lambda: {'vectors': numpy.ones((2, 2))},
+    'array of huge numbers': lambda: {'vectors': numpy.array([[1e300]])},
+    'array of words': lambda: {'vectors': numpy.array([['a']])},
+    'empty array': lambda: {'vectors': numpy.ones((1, 0))},
+    'scalar': lambda: {'vectors': numpy.float32(0.5)},
 }
 """What the model Wrong answers to these words."""
 
@@ -116,6 +125,30 @@ class WrongResource(Resource):
         return ANSWERS.get(text, lambda: {'vectors': [[1.0]] * len(request.json['texts'])})()
 
 
+ARRAYS: dict[str, Any] = {
+    'float32': numpy.array([[0.1, 2], [3, 4]], 'f4'),
+    'float64': numpy.array([[0.1, 2], [3, 4]]),
+    'int64': numpy.array([[1, 2], [3, 4]]),
+    'columns': numpy.asfortranarray(numpy.array([[0.1, 2], [3, 4]], '>f8')),
+}
+"""What the model Arrays answers to these words and another one."""
+
+
+class ArraysResource(Resource):
+    """Answers with arrays, and a status and headers of its own."""
+
+    embeddings = Embeddings(texts='texts', vectors='vectors')
+
+    @validate_json(TEXTS)
+    def post(self) -> Any:
+        """The array of the first text, or it as lists."""
+        text = request.json['texts'][0]
+        vectors = ARRAYS[text.removesuffix(' lists').removesuffix(' with headers')]
+        if text.endswith('with headers'):
+            return {'vectors': vectors}, 201, {'X-Own': 'yes'}
+        return {'vectors': vectors.tolist() if text.endswith('lists') else vectors}
+
+
 class PlainResource(Resource):
     """Makes no embeddings, but has something of that name."""
 
@@ -129,7 +162,7 @@ class PlainResource(Resource):
 
 HERE = 'tests.protocols.embeddings_service'
 MODELS = [
-    *(Mount(name, f'{HERE}:{name}Resource') for name in ('Letters', 'Counted', 'Wrong', 'Plain')),
+    *(Mount(name, f'{HERE}:{name}Resource') for name in ('Letters', 'Counted', 'Arrays', 'Wrong', 'Plain')),
     Mount('Broken', 'tests.protocols.broken_embeddings:BrokenResource'),
 ]
 

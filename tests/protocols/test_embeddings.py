@@ -14,7 +14,7 @@ from model_serving import Mount, create_app
 from model_serving.openapi.document import openapi_document
 from model_serving.protocols.embeddings import NO_TOKENS
 from model_serving.schemas.compiled import BadSchema
-from tests.protocols.embeddings_service import ANSWERS, MODELS
+from tests.protocols.embeddings_service import ANSWERS, ARRAYS, MODELS
 
 URL = '/openai/v1/embeddings'
 
@@ -58,6 +58,24 @@ def test_base64_is_float32_little_endian(client: FlaskClient) -> None:
     assert numpy.array_equal(vectors, numpy.array([[0.1, 0.1, 0.1, 0.3], [0, 0.2, 0, 0.2]], '<f4'))
 
 
+@pytest.mark.parametrize('name', ARRAYS)
+def test_array_is_answered_as_lists_are(client: FlaskClient, name: str) -> None:
+    given = {}
+    for encoding in 'float', 'base64':
+        array, lists, with_headers = (
+            ask(client, [f'{name}{form}', 'b'], model='Arrays', encoding_format=encoding).json['data']
+            for form in ('', ' lists', ' with headers')
+        )
+        given[encoding] = [each['embedding'] for each in array]
+        assert array == with_headers
+        given[f'{encoding} of lists'] = [each['embedding'] for each in lists]
+    vectors = [numpy.frombuffer(base64.b64decode(text), '<f4') for text in given['base64']]
+    assert numpy.array_equal(vectors, ARRAYS[name].astype('f4'))
+    assert given['base64 of lists'] == given['base64']
+    assert numpy.array_equal(numpy.array(given['float'], 'f4'), vectors)
+    assert numpy.array_equal(numpy.array(given['float of lists'], 'f4'), vectors)
+
+
 @pytest.mark.parametrize('members', [{'encoding_format': None}, {'user': 'me'}, {'dimensions': None}])
 def test_members_that_say_nothing_change_nothing(client: FlaskClient, members: dict[str, Any]) -> None:
     assert ask(client, 'abc', **members).json == ask(client, 'abc').json
@@ -75,7 +93,7 @@ def test_usage_is_that_of_the_model(client: FlaskClient) -> None:
 def test_models_are_listed_and_found(client: FlaskClient) -> None:
     listed = client.get('/openai/v1/models').json
     assert listed['object'] == 'list'
-    assert [model['id'] for model in listed['data']] == ['Letters', 'Counted', 'Wrong']
+    assert [model['id'] for model in listed['data']] == ['Letters', 'Counted', 'Arrays', 'Wrong']
     assert client.get('/openai/v1/models/Letters').json == listed['data'][0]
     assert listed['data'][0] == {
         'id': 'Letters',
