@@ -2,19 +2,15 @@
 
 import contextlib
 import re
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests.programs import listens, running
 from tests.service_process import ROOT
 
 DEPLOY = ROOT / 'deploy'
 SHIPPED_SERVERS = tuple(f'10.0.0.1{number}:9999' for number in (1, 2, 3))
 ONCE = '^/(v1/PaymentModel$|v1/models/PaymentModel[:/]|v2/models/PaymentModel/)'
-START_SECONDS = 10
 NGINX = """
 user root;
 worker_processes 1;
@@ -77,14 +73,6 @@ BALANCERS: dict[str, Callable[[Path, Sequence[str], int, str], list[str]]] = {
 }
 
 
-def program(name: str) -> str:
-    """The path of a program, which Debian has where not every PATH leads. Raises RuntimeError without it."""
-    found = shutil.which(name) or shutil.which(name, path='/usr/sbin:/usr/local/sbin')
-    if not found:
-        raise RuntimeError(f'{name} is not installed')
-    return found
-
-
 @contextlib.contextmanager
 def balancing(
     name: str, servers: Sequence[str], folder: Path, port: int, once: str = 'OnceModel'
@@ -92,21 +80,5 @@ def balancing(
     """The pid of the balancer of that name, in front of these servers."""
     folder.mkdir(parents=True, exist_ok=True)
     command = BALANCERS[name](folder, servers, port, once)
-    with (folder / f'{name}.log').open('w') as output:
-        process = subprocess.Popen([program(command[0]), *command[1:]], stdout=output, stderr=output)
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not _listens(port):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f'{name} does not start:\n{(folder / f"{name}.log").read_text()}')
-            time.sleep(0.02)
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
-        return True
-    return False
+    with running(command, folder / f'{name}.log', lambda: listens(port)) as pid:
+        yield pid

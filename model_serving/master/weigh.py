@@ -29,10 +29,10 @@ class Scales:
             return
         self._is_done = True
         limit = memory_limit()
-        sizes = [_proportional_bytes(pid) for pid in (os.getpid(), *(worker.pid for worker in workers))]
+        sizes = [memory_kib(pid) for pid in (os.getpid(), *(worker.pid for worker in workers))]
         if limit is None or None in sizes:
             return
-        total = sum(filter(None, sizes))
+        total = 1024 * sum(filter(None, sizes))
         text = f'{count} workers with their models take {total // MIB} MiB of {limit // MIB} MiB'
         if total > SHARE_AT_REST * limit:
             advice = 'raise the limit of the container, set WORKERS to fewer, or choose fewer models'
@@ -41,10 +41,13 @@ class Scales:
             self._log.info('%s that the container may take', text)
 
 
-def _proportional_bytes(pid: int) -> int | None:
-    """The memory of a process, with its part of what it shares; None where the system does not say."""
+def memory_kib(pid: int, kind: str = 'Pss') -> int | None:
+    """The memory of a process, 'Pss' with its part of what it shares; None where the system does not say.
+
+    The kinds are those of Linux's /proc/<pid>/smaps_rollup.
+    """
     with contextlib.suppress(OSError):
         parts = Path(f'/proc/{pid}/smaps_rollup').read_text()
-        found = re.search(r'^Pss: +(\d+) kB$', parts, re.MULTILINE)
-        return int(found[1]) * 1024 if found else None
+        found = re.search(rf'^{kind}: +(\d+) kB$', parts, re.MULTILINE)
+        return int(found[1]) if found else None
     return None

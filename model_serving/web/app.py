@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response
 from flask import request as flask_request
+from werkzeug.exceptions import NotFound
 
 from model_serving.json_codec import OrjsonProvider
 from model_serving.requests.coroutines import iterate_sync, run_coroutine
@@ -64,7 +65,12 @@ class ServiceApp(Flask):
         return chunks
 
     def preprocess_request(self, *context: Any) -> Any:
-        """Refuse a request that may not be made, before any hook sees it."""
+        """Refuse a request that may not be made, before any hook sees it.
+
+        Werkzeug takes //v1/X for /v1/X, and a proxy that has rules for the latter does not.
+        """
+        if flask_request.environ['PATH_INFO'].startswith('//'):
+            raise NotFound
         if self.guard is not None:
             self.guard(flask_request.environ, flask_request.endpoint)
         return super().preprocess_request(*context)

@@ -1,10 +1,6 @@
 """The pages behind a real nginx, which serves them below /ml/."""
 
 import contextlib
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.client.cards import card_of, curl_of, opened, send
+from tests.programs import listens, running
 from tests.service_process import free_port, running_service
 
 CONFIGURATION = """
@@ -46,21 +43,10 @@ WAYS = {
 @contextlib.contextmanager
 def nginx(folder: Path, passes: str) -> Iterator[str]:
     """The base URL of an nginx that passes /ml/ on."""
-    program = shutil.which('nginx') or pytest.fail('nginx is missing; on Debian: apt-get install nginx-light')
-    port = free_port()
-    file = folder / 'nginx.conf'
+    port, file = free_port(), folder / 'nginx.conf'
     file.write_text(CONFIGURATION.format(folder=folder, port=port, passes=passes))
-    process = subprocess.Popen([program, '-c', str(file), '-p', str(folder)])
-    try:
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port)):
-                break
-            time.sleep(0.05)
+    with running(['nginx', '-c', str(file), '-p', str(folder)], folder / 'nginx.log', lambda: listens(port)):
         yield f'http://127.0.0.1:{port}'
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope='module', params=WAYS)

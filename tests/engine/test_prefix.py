@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,35 +13,24 @@ from tests.service_process import running_service
 HELLO = b'{"name": "Leo"}'
 
 
-@pytest.fixture(scope='module')
-def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service that knows its prefix."""
-    log = tmp_path_factory.mktemp('below') / 'log'
-    with running_service(log, MODEL_SERVING_MODELS='XXXModel', SCRIPT_NAME='/ml/') as url:
-        yield url
+def served(**settings: str) -> Any:
+    """A fixture: the URL of a service with these settings."""
+
+    @pytest.fixture(scope='module')
+    def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+        log = tmp_path_factory.mktemp('prefix') / 'log'
+        with running_service(log, MODEL_SERVING_MODELS='XXXModel', **settings) as url:
+            yield url
+
+    return url
 
 
-@pytest.fixture(scope='module')
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service that learns it from each request."""
-    log = tmp_path_factory.mktemp('behind') / 'log'
-    with running_service(log, MODEL_SERVING_MODELS='XXXModel') as url:
-        yield url
-
-
-@pytest.fixture(scope='module')
-def distrustful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp('distrustful') / 'log'
-    with running_service(log, MODEL_SERVING_MODELS='XXXModel', FORWARDED_ALLOW_IPS='192.0.2.1') as url:
-        yield url
-
-
-@pytest.fixture(scope='module')
-def trustful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service that trusts everybody, as on App Engine, where no proxy removes the header."""
-    log = tmp_path_factory.mktemp('trustful') / 'log'
-    with running_service(log, MODEL_SERVING_MODELS='XXXModel', FORWARDED_ALLOW_IPS='*') as url:
-        yield url
+below = served(SCRIPT_NAME='/ml/')
+behind = served()
+"""It learns its prefix from each request."""
+distrustful = served(FORWARDED_ALLOW_IPS='192.0.2.1')
+trustful = served(FORWARDED_ALLOW_IPS='*')
+"""It trusts everybody, as on App Engine, where no proxy removes the header."""
 
 
 def get(url: str, path: str, *headers: str, accept: str = 'application/json') -> Answer:
@@ -69,7 +59,17 @@ def test_page_has_the_prefix_as_its_base(below: str, path: str) -> None:
     assert json.loads(get(below, '/ml/openapi.json').body)['servers'] == [{'url': '/ml'}]
 
 
-@pytest.mark.parametrize('path', ['/mlx/v1/XXXModel', '/ml/ml/v1/XXXModel', '/m/v1/XXXModel'])
+@pytest.mark.parametrize(
+    'path',
+    [
+        '/mlx/v1/XXXModel',
+        '/ml/ml/v1/XXXModel',
+        '/m/v1/XXXModel',
+        '//v1/XXXModel',
+        '/ml//v1/XXXModel',
+        '///v1/XXXModel',
+    ],
+)
 def test_other_paths_are_not_found(below: str, path: str) -> None:
     assert post(below, path).status == 404
 

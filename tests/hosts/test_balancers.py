@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks.balancers import BALANCERS, DEPLOY, balancing, program
+from benchmarks.balancers import BALANCERS, DEPLOY, balancing
 from benchmarks.drill_service import HELLO, drill
 from benchmarks.host_events import kill, restart
 from benchmarks.hosts import Host, hosts
 from benchmarks.traffic import Tally, Traffic, post
 from model_serving.service_settings import ServiceSettings
+from tests.programs import program
 from tests.raw_http import send
 from tests.service_process import LOG_SECONDS, free_port
 

@@ -2,18 +2,13 @@
 
 import contextlib
 import re
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.balancers import DEPLOY, program
+from benchmarks.balancers import DEPLOY
+from tests.programs import answers, running
 from tests.service_process import free_port
-
-START_SECONDS = 20
 
 
 def replaced(text: str, stable: str, candidate: str, once: str) -> str:
@@ -31,22 +26,6 @@ def traefik(folder: Path, file: str, stable: str, candidate: str, once: str = 'D
     (folder / file).write_text(replaced((shipped / file).read_text(), stable, candidate, once))
     static = (shipped / 'traefik.yml').read_text().replace("':80'", f"'{urlsplit(url).netloc}'")
     (folder / 'traefik.yml').write_text(static.replace('/etc/traefik/canary.yml', str(folder / file)))
-    log = folder / 'traefik.log'
-    with log.open('w') as output:
-        command = [program('traefik'), f'--configFile={folder / "traefik.yml"}']
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not _answers(f'{url}/health/live'):
-            assert process.poll() is None and time.monotonic() < end, log.read_text()  # noqa: PT018
-            time.sleep(0.1)
+    command = ['traefik', f'--configFile={folder / "traefik.yml"}']
+    with running(command, folder / 'traefik.log', lambda: answers(f'{url}/health/live')):
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-        return True
-    return False

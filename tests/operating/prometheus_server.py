@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from tests.programs import running
 from tests.service_process import free_port
 
-START_SECONDS = 30
 CONFIG = """
 global: {{scrape_interval: 250ms, scrape_timeout: 250ms}}
 scrape_configs:
@@ -49,28 +47,15 @@ def prometheus(folder: Path, service: str) -> Iterator[Prometheus]:
     """A Prometheus that scrapes the service at this URL four times a second."""
     (folder / 'prometheus.yml').write_text(CONFIG.format(target=urlsplit(service).netloc))
     port = free_port()
-    with (folder / 'log').open('w') as log:
-        process = subprocess.Popen(
-            [
-                'prometheus',
-                f'--config.file={folder / "prometheus.yml"}',
-                f'--storage.tsdb.path={folder / "data"}',
-                f'--web.listen-address=127.0.0.1:{port}',
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    command = [
+        'prometheus',
+        f'--config.file={folder / "prometheus.yml"}',
+        f'--storage.tsdb.path={folder / "data"}',
+        f'--web.listen-address=127.0.0.1:{port}',
+    ]
     server = Prometheus(f'http://127.0.0.1:{port}')
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not _scrapes(server):
-            assert process.poll() is None, (folder / 'log').read_text()
-            assert time.monotonic() < end, (folder / 'log').read_text()
-            time.sleep(0.1)
+    with running(command, folder / 'log', lambda: _scrapes(server)):
         yield server
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def _scrapes(server: Prometheus) -> bool:

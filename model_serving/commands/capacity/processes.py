@@ -2,9 +2,10 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from model_serving.master.weigh import memory_kib
 
 KIB_PER_MIB = 1024
 CPU_TIMES = slice(11, 15)
@@ -51,7 +52,4 @@ def private_mib(pids: Iterable[int]) -> float:
 
 
 def _mib(pid: int, kind: str) -> float:
-    with contextlib.suppress(OSError):
-        found = re.search(rf'^{kind}: +(\d+) kB$', Path(f'/proc/{pid}/smaps_rollup').read_text(), re.M)
-        return int(found[1]) / KIB_PER_MIB if found else 0
-    return 0
+    return (memory_kib(pid, kind) or 0) / KIB_PER_MIB
