@@ -64,12 +64,17 @@ class Embeddings:
         return {'object': 'list', 'data': data, 'model': model, 'usage': own.get('usage', NOT_COUNTED)}
 
 
+def is_array(rows: Any) -> bool:
+    """Whether it is numpy's own array of numbers: JSON has another form of what derives from it."""
+    return type(rows).__name__ == 'ndarray' and rows.dtype.kind in 'fiu'
+
+
 def float32s(rows: Any) -> list[bytes]:
     """Each row as float32s, little-endian, of an array or of lists, in which NaN is None.
 
     Raises TypeError, ValueError, OverflowError or struct.error unless all are finite, and of one length.
     """
-    if hasattr(rows, 'astype'):
+    if is_array(rows):
         array = rows.astype('<f4')
         if array.ndim != 2 or not math.isfinite(abs(array).max()):
             raise ValueError(f'an array of the shape {array.shape} is no vectors, or has a NaN or infinity')

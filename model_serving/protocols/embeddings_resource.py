@@ -11,7 +11,13 @@ from model_serving.echo import echo
 from model_serving.errors import ServingError, openai_error
 from model_serving.json_codec import encode
 from model_serving.protocols.body import json_body
-from model_serving.protocols.embeddings import REQUEST_SCHEMA, Embeddings, embeddings_of, require_texts
+from model_serving.protocols.embeddings import (
+    REQUEST_SCHEMA,
+    Embeddings,
+    embeddings_of,
+    is_array,
+    require_texts,
+)
 from model_serving.protocols.forward import forward
 
 UNKNOWN = Embeddings('', '')
@@ -49,7 +55,7 @@ class EmbeddingsResource(Resource):
         if response.status_code >= 400:
             return _refusal(response, embeddings.texts)
         own = getattr(response, 'own', None)
-        if not isinstance(own, dict) or not hasattr(own.get(embeddings.vectors), 'astype'):
+        if not isinstance(own, dict) or not is_array(own.get(embeddings.vectors)):
             own = _json(response)  # An array is best left one: its numbers take 30 bytes each otherwise.
         return embeddings.answer(model.name, own, count, is_base64)
 
@@ -97,4 +103,4 @@ def _refusal(response: Response, texts: str) -> Response:
     own = {'message': response.status, **(own if isinstance(own, dict) else {})}
     error = openai_error(own['message'], response.status_code, {})
     kept = {name: value for name, value in response.headers if name in ('Retry-After', 'WWW-Authenticate')}
-    return Response(encode({'error': error, **own}), response.status, kept, mimetype=JSON)
+    return Response(encode({**own, 'error': error}), response.status, kept, mimetype=JSON)

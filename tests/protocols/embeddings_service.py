@@ -101,6 +101,7 @@ ANSWERS: dict[str, Any] = {
     'array of more rows': lambda: {'vectors': numpy.ones((2, 2))},
     'array of huge numbers': lambda: {'vectors': numpy.array([[1e300]])},
     'array of words': lambda: {'vectors': numpy.array([['a']])},
+    'masked array': lambda: {'vectors': numpy.ma.masked_array([[0.5, 1.5]], [[False, True]])},
     'empty array': lambda: {'vectors': numpy.ones((1, 0))},
     'scalar': lambda: {'vectors': numpy.float32(0.5)},
 }
@@ -121,7 +122,7 @@ class WrongResource(Resource):
         if text == 'teapot':
             return Response('short and stout', 418)
         if text == 'odd':
-            raise InvalidInput('No odd texts', errors=['odd', {'pointer': 7}])
+            raise InvalidInput('No odd texts', errors=['odd', {'pointer': 7}], error='odd')
         return ANSWERS.get(text, lambda: {'vectors': [[1.0]] * len(request.json['texts'])})()
 
 
