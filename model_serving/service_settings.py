@@ -80,6 +80,15 @@ class ServiceSettings:
     check_answers: bool = False
     """Whether an answer that breaks its response schema is a crash: for tests."""
 
+    payload_log: str = ''
+    """The file that gets a line for each call of a model, with its bodies; empty: there is none."""
+
+    payload_log_sample: float = setting(1.0, minimum=0)
+    """The share of the calls that get one, from 0 to 1."""
+
+    payload_log_max_bytes: int = setting(64 * 1024, minimum=0)
+    """The largest body in such a line; of a larger one, it has the size."""
+
 
 def drain_seconds() -> int:
     """The setting drain_s, for what waits for the service to end; 0 where settings are wrong."""

@@ -170,6 +170,7 @@ class Server:
             else:
                 call.status = error.status
                 request.reason = request.reason or error.reason
+                request.error = error.message, error.details
                 connection.respond(self._error_response(call, error), call.stays_open())
         finally:
             call.pieces = ()

@@ -10,6 +10,7 @@
 - `log_guard.check_logging`: sets logging back if a model has changed it
 - `log_handlers.BulkStreamHandler`: the handler that conf/logging.conf names
 - `metrics.begin_request`: counts a request in flight
+- `metrics.count`: counts an outcome, such as that of a line of the payload log
 - `metrics.count_refused_key`: counts a request without a valid key
 - `metrics.record_request`: counts a request that has ended
 - `metrics.init_model`: shows a model before its first request

@@ -60,10 +60,18 @@ LOAD_SECONDS = Metric(
 KEY_REQUESTS = Metric(
     'model_serving_key_requests_total', 'Requests of each key, where keys are on.', ('key', 'outcome')
 )
+PAYLOADS = Metric('model_serving_payloads_total', 'Calls for the payload log.', ('model', 'outcome'))
+REMEMBERED = Metric(
+    'model_serving_remembered_answers_total',
+    'Calls that a remembered answer was sought for.',
+    ('model', 'outcome'),
+)
 METRICS = (
     REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
-    KEY_REQUESTS,
+    KEY_REQUESTS, PAYLOADS, REMEMBERED,
 )  # fmt: skip
+
+COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED}
 
 REASONS = {
     **dict.fromkeys((408, 504), 'late'),
@@ -186,6 +194,16 @@ def _observe(metric: Metric, model: str, value: float) -> None:
     with region.lock:
         region.cells[bucket] += 1
         region.cells[first + len(metric.bounds) + 1] += value
+
+
+def count(name: str, model: str, outcome: str) -> None:
+    """Count one more of `payloads` or `remembered`, for a model with an outcome."""
+    region = shared_cells.region
+    cell = region.cache.get((name, model, outcome))
+    if cell is None:
+        cell = region.cache[name, model, outcome] = COUNTERS[name].find(region, model, outcome)
+    with region.lock:
+        region.cells[cell] += 1
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@
 - `subschemas.DATA`: the keywords whose value is not a schema
 - `subschemas.MAPS_OF_SCHEMAS`: the keywords whose value gives schemas by names
 - `subschemas.compile_schema`: a validator of jsonschema_rs
+- `write_only.LEFT_OUT`: stands for a value of which nothing may be kept
+- `write_only.WriteOnly`: what may be kept of a value where its schema has properties with `writeOnly`
 - `validation.require_valid`: raises InvalidInput for an invalid body
 - `validation.validate_json`: the decorator that puts a schema in front of a method
 """

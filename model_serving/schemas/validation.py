@@ -53,6 +53,7 @@ def validate_json(
                 raise invalid_json(body, ValueError(TOO_DEEP))
             return view(*args, **kwargs)
 
+        validated.itself = validated  # type: ignore[attr-defined] # What wraps it has this attribute, too.
         validated.compiled_schema = compiled  # type: ignore[attr-defined]
         validated.request_schema = schema  # type: ignore[attr-defined]
         validated.response_schema = response  # type: ignore[attr-defined]

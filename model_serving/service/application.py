@@ -8,6 +8,8 @@ from model_serving.health.readiness import Readiness
 from model_serving.observability.access_log import log_requests
 from model_serving.observability.log_formats import log_version
 from model_serving.observability.metrics import record_request
+from model_serving.payloads.payload_log import log_payloads
+from model_serving.payloads.remembered import remembering
 from model_serving.platforms import served_version
 from model_serving.requests.room import room
 from model_serving.service_settings import ServiceSettings
@@ -36,4 +38,7 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     serve_client(app)
     app.guard = guard_of(app, settings)
     app.extensions['readiness'] = Readiness(app, settings.timeout_s)
-    return app, JSONApi(app)
+    api = JSONApi(app)
+    api.around = (remembering,)
+    log_payloads(app, api, settings)
+    return app, api

@@ -29,13 +29,17 @@ from model_serving.schemas.answers import answer_check
 class JSONApi(Api):  # type: ignore[misc]
     """Flask-RESTful's Api with the service's JSON, and with errors left to Flask's own handlers.
 
-    With `check_answers`, the answers of resources mounted from then on are validated.
+    With `check_answers`, the answers of resources mounted from then on are validated. What is mounted is not
+    the resource itself but what the functions in `around` make of it.
     """
 
     check_answers = False
+    around: tuple[Callable[[type[Any]], type[Any]], ...] = ()
 
     def add_resource(self, resource: type, *urls: str, **kwargs: Any) -> None:
         """Mount a resource."""
+        for around in self.around:
+            resource = around(resource)
         super().add_resource(resource, *urls, **kwargs)
         if kwargs.keys() - {'endpoint', 'methods'}:
             view = self.app.view_functions[kwargs.get('endpoint') or resource.__name__.lower()]
@@ -134,7 +138,7 @@ def _answer_serving_error(error: ServingError) -> Response:
         _logger().error('%s: %s', type(error).__name__, error.message)
     current = current_request.get()
     if current is not None:
-        current.reason = error.reason
+        current.reason, current.error = error.reason, (error.message, error.details)
     response = _error_response(error.message, error.details, error.status)
     response.headers.extend(error.headers)
     if error.retry_after_s is not None:

@@ -30,6 +30,7 @@ PAGES = {
 }
 """The guides that make a model, and which of them need what bin/test.sh --all installs."""
 FOLLOWED_BELOW = 'streaming.md', 'embeddings.md'
+OTHERS = {'calling.md', 'payload-log.md'}
 
 
 @pytest.mark.elaborate
@@ -50,7 +51,7 @@ def test_guide_runs_the_tests_it_gives(page: str) -> None:
 
 def test_every_guide_is_listed_and_followed() -> None:
     pages = {path.name for path in FOLDER.glob('*.md')} - {'README.md'}
-    assert pages == {*PAGES, 'calling.md'}
+    assert pages == {*PAGES, *OTHERS}
     listed = re.findall(r'^\| \[.+?\]\((\S+?)\)', (FOLDER / 'README.md').read_text(), re.MULTILINE)
     assert set(listed) == pages
 
@@ -72,6 +73,12 @@ def test_packages_of_the_guides_are_those_of_the_tests() -> None:
     for page in PAGES:
         for pin in re.findall(r'[\w-]+==[\d.]+\d', (FOLDER / page).read_text()):
             assert re.search(rf'^{re.escape(pin)}$', pinned, re.MULTILINE | re.IGNORECASE), pin
+
+
+@pytest.mark.elaborate
+def test_report_of_the_payload_log_finds_the_drift(tmp_path: Path) -> None:
+    with followed('payload-log.md', tmp_path) as result:
+        assert (result.copy / 'tmp' / 'payloads.jsonl').read_text().count('\n') == 150
 
 
 def clients_of(page: str, package: str) -> list[str]:

@@ -67,6 +67,12 @@ class LettersResource(Resource):
         return {'vectors': [vector[: request.json.get('dimensions', 4)] for vector in vectors]}
 
 
+class RememberedResource(LettersResource):
+    """Counts letters, of the same texts once."""
+
+    remember_mib = 1
+
+
 class CountedResource(Resource):
     """Says how many words it was sent, and how often Letters ran."""
 
@@ -163,7 +169,10 @@ class PlainResource(Resource):
 
 HERE = 'tests.protocols.embeddings_service'
 MODELS = [
-    *(Mount(name, f'{HERE}:{name}Resource') for name in ('Letters', 'Counted', 'Arrays', 'Wrong', 'Plain')),
+    *(
+        Mount(name, f'{HERE}:{name}Resource')
+        for name in ('Letters', 'Remembered', 'Counted', 'Arrays', 'Wrong', 'Plain')
+    ),
     Mount('Broken', 'tests.protocols.broken_embeddings:BrokenResource'),
 ]
 

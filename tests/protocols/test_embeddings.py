@@ -14,7 +14,7 @@ from model_serving import Mount, create_app
 from model_serving.openapi.document import openapi_document
 from model_serving.protocols.embeddings import NO_TOKENS
 from model_serving.schemas.compiled import BadSchema
-from tests.protocols.embeddings_service import ANSWERS, ARRAYS, MODELS
+from tests.protocols.embeddings_service import ANSWERS, ARRAYS, MODELS, counter
 
 URL = '/openai/v1/embeddings'
 
@@ -85,6 +85,14 @@ def test_member_that_the_schema_of_the_model_has_reaches_it(client: FlaskClient)
     assert ask(client, 'abc', dimensions=2).json['data'][0]['embedding'] == [0.1, 0.1]
 
 
+def test_answer_may_be_remembered(client: FlaskClient) -> None:
+    before = counter.runs
+    answers = [ask(client, ['abc', 'bb'], model='Remembered').json for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]['data'] == ask(client, ['abc', 'bb']).json['data']
+    assert counter.runs == before + 2
+
+
 def test_usage_is_that_of_the_model(client: FlaskClient) -> None:
     answer = ask(client, ['one two', 'three'], model='Counted').json
     assert answer['usage'] == {'prompt_tokens': 3, 'total_tokens': 3}
@@ -93,7 +101,13 @@ def test_usage_is_that_of_the_model(client: FlaskClient) -> None:
 def test_models_are_listed_and_found(client: FlaskClient) -> None:
     listed = client.get('/openai/v1/models').json
     assert listed['object'] == 'list'
-    assert [model['id'] for model in listed['data']] == ['Letters', 'Counted', 'Arrays', 'Wrong']
+    assert [model['id'] for model in listed['data']] == [
+        'Letters',
+        'Remembered',
+        'Counted',
+        'Arrays',
+        'Wrong',
+    ]
     assert client.get('/openai/v1/models/Letters').json == listed['data'][0]
     assert listed['data'][0] == {
         'id': 'Letters',

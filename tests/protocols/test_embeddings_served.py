@@ -50,7 +50,13 @@ def test_keys_are_for_the_model_that_the_body_names(service: Service) -> None:
     assert nobody.json['error']['type'] == 'invalid_request_error'
     assert service.get('/openai/v1/models').status == 401
     listed = service.get('/openai/v1/models', 'X-API-Key: msk_wrong')
-    assert [model['id'] for model in listed.json['data']] == ['Letters', 'Counted', 'Arrays', 'Wrong']
+    assert [model['id'] for model in listed.json['data']] == [
+        'Letters',
+        'Remembered',
+        'Counted',
+        'Arrays',
+        'Wrong',
+    ]
 
 
 def test_limit_counts_each_request_once(service: Service) -> None:

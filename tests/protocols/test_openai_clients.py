@@ -63,7 +63,7 @@ def test_what_else_is_asked_for_comes(answers: Any) -> None:
 
 
 def test_models_are_listed(answers: Any) -> None:
-    assert answers['models'] == ['Letters', 'Counted', 'Arrays', 'Wrong']
+    assert answers['models'] == ['Letters', 'Remembered', 'Counted', 'Arrays', 'Wrong']
     assert answers['model']['id'] == 'Letters'
 
 
