@@ -15,7 +15,7 @@ from model_serving.commands.scaffold import with_mount
 from tests import kept_environment
 from tests.guides.guide import FOLDER, blocks_of, followed, shell, text_of, write_files
 from tests.project_copy import assert_checks_pass, copy_of_project
-from tests.raw_http import post
+from tests.raw_http import post, send
 from tests.service_process import ROOT
 
 TORCH = pytest.mark.torch
@@ -124,6 +124,12 @@ def test_client_of_openai_gets_a_chat_as_a_stream(openai_python: Path, story: An
 def story(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with followed('streaming.md', tmp_path_factory.mktemp('story')) as result:
         yield result
+
+
+def test_chat_is_mounted_beside_the_model(story: Any) -> None:
+    models = send(story.url, b'GET / HTTP/1.1\r\nHost: service\r\n\r\n').json['models']
+    urls = {model['name']: model['url'] for model in models}
+    assert urls == {'StoryModel': '/v1/StoryModel', 'Chat': '/openai/v1/chat/completions'}
 
 
 def test_python_reads_the_stream(story: Any) -> None:
