@@ -11,6 +11,7 @@ from flask import Flask
 
 from model_serving.access.guard import needs_key
 from model_serving.catalogue import JSON, MountedModel, mounted_models
+from model_serving.openapi import request_id
 from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
 from model_serving.openapi.references import embedded
 from model_serving.version import __version__
@@ -46,6 +47,8 @@ def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
         'components': {
             'schemas': {'Error': ERROR_SCHEMA, **_schemas(models)},
             'responses': error_responses(needs_key(app)),
+            'headers': {request_id.NAME: request_id.HEADER},
+            'parameters': {request_id.NAME: request_id.PARAMETER},
             **({'securitySchemes': SECURITY_SCHEMES} if needs_key(app) else {}),
         },
     }
@@ -62,30 +65,35 @@ def _quoted(reason: str) -> str:
 
 
 def _schemas(models: list[MountedModel]) -> dict[str, Any]:
+    """The models' schemas, titled by their names: from these, generators make the names of classes.
+
+    The titles that authors give are words for people and need not differ; they describe the bodies.
+    """
     given = {}
     for model in models:
         given[f'{model.name}Request'] = model.schema
         if model.response_schema is not None:
             given[f'{model.name}Response'] = model.response_schema
-    return {name: embedded(schema, name) for name, schema in given.items()}
+    return {name: {**embedded(schema, name), 'title': name} for name, schema in given.items()}
 
 
 def _post(model: MountedModel, has_key: bool) -> dict[str, Any]:
     summary, rest = _summary(model.description, model.schema.get('title') or model.name)
     failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
     texts = [failure, model.schema.get('description', ''), rest]
-    answer = {} if model.response_schema is None else _reference(f'{model.name}Response')
     return {
         'tags': ['models'],
         'operationId': model.name,
         'summary': summary,
         'description': '\n\n'.join(filter(None, texts)),
+        'parameters': request_id.PARAMETERS,
         'requestBody': {
+            'description': model.schema.get('title', 'The request.'),
             'required': True,
-            'content': {JSON: {'schema': _reference(f'{model.name}Request')}},
+            'content': {JSON: _media(f'{model.name}Request', model.schema)},
         },
         'responses': {
-            '200': _response({JSON: answer}),
+            '200': _response({JSON: _media(f'{model.name}Response', model.response_schema)}),
             **error_references(has_body=True, needs_key=has_key),
         },
         **({} if model.safe_to_retry else {'x-safe-to-retry': False}),
@@ -112,15 +120,17 @@ def _operation(path: str, resource: Any, accepts: dict[str, Any] | None, has_key
     body = (
         {} if accepts is None else {'requestBody': {'required': True, 'content': {JSON: {'schema': accepts}}}}
     )
+    answers = {media_type: {'schema': schema} for media_type, schema in resource.answers.items()}
     summary, rest = _summary(inspect.cleandoc(resource.__doc__ or ''), path)
     return {
         'tags': ['service'],
         'operationId': f'{"get" if accepts is None else "post"}{"".join(words) or "Index"}',
         'summary': summary,
         'description': rest,
+        'parameters': request_id.PARAMETERS,
         **body,
         'responses': {
-            '200': _response(resource.answers),
+            '200': _response(answers),
             **error_references(has_body=bool(body), needs_key=has_key),
         },
         **_security(has_key),
@@ -137,9 +147,16 @@ def _summary(text: str, default: str) -> tuple[str, str]:
     return first.removesuffix('.') or default, rest.strip()
 
 
-def _response(schemas: dict[str, Any]) -> dict[str, Any]:
-    content = {media_type: {'schema': schema} for media_type, schema in schemas.items()}
-    return {'description': 'The answer.', 'content': content}
+def _response(content: dict[str, Any]) -> dict[str, Any]:
+    return {'description': 'The answer.', 'headers': request_id.HEADERS, 'content': content}
+
+
+def _media(name: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    """The body whose schema is `name`, with the first example of that; None allows everything."""
+    if schema is None:
+        return {'schema': {}}
+    example = {'example': schema['examples'][0]} if schema.get('examples') else {}
+    return {'schema': _reference(name), **example}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from model_serving.openapi import request_id
+
 ERROR_SCHEMA: dict[str, Any] = {
     'title': 'Error',
     'description': 'What is wrong, and what to do next.',
@@ -95,5 +97,5 @@ def _response(status: int, description: str, message: str) -> dict[str, Any]:
     if status == 400:
         example['errors'] = [{'pointer': '/people/3/name', 'message': message}]
     content = {'schema': {'$ref': '#/components/schemas/Error'}, 'example': example}
-    response: dict[str, Any] = {'description': description, 'content': {'application/json': content}}
-    return {**response, 'headers': HEADERS[status]} if status in HEADERS else response
+    headers = {**HEADERS.get(status, {}), **request_id.HEADERS}
+    return {'description': description, 'headers': headers, 'content': {'application/json': content}}

@@ -61,6 +61,7 @@ iris_model_schema: dict[str, Any] = {
 }
 
 probability = {'type': 'number', 'minimum': 0, 'maximum': 1}
+setosa = {'setosa': 0.997, 'versicolor': 0.003, 'virginica': 0}
 iris_model_response: dict[str, Any] = {
     'type': 'object',
     'properties': {
@@ -77,6 +78,7 @@ iris_model_response: dict[str, Any] = {
         },
     },
     'required': ['predictions'],
+    'examples': [{'predictions': [{'label': 'setosa', 'probabilities': setosa}]}],
 }
 
 

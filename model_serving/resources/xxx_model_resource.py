@@ -21,6 +21,7 @@ xxx_model_response = {
     'type': 'object',
     'properties': {'result': {'type': 'string'}},
     'required': ['result'],
+    'examples': [{'result': 'Hello, Leo!'}],
 }
 
 

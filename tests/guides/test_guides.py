@@ -21,6 +21,7 @@ from tests.service_process import ROOT
 TORCH = pytest.mark.torch
 PAGES = {
     'scikit-learn.md': (),
+    'data-frames.md': (),
     'onnx.md': (),
     'image-upload.md': (),
     'streaming.md': (),
@@ -30,7 +31,7 @@ PAGES = {
 }
 """The guides that make a model, and which of them need what bin/test.sh --all installs."""
 FOLLOWED_BELOW = 'streaming.md', 'embeddings.md'
-OTHERS = {'calling.md', 'payload-log.md'}
+OTHERS = {'calling.md', 'payload-log.md', 'typed-clients.md'}
 
 
 @pytest.mark.elaborate

@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 
 import pytest
 from flask import Flask, request
+from flask.testing import FlaskClient
 from flask_restful import Resource
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -102,8 +103,50 @@ def test_schemas_are_those_of_the_resource(app: Flask) -> None:
         {'$ref': '#/components/schemas/XXXModelRequest'},
         {'$ref': '#/components/schemas/XXXModelResponse'},
     )
-    assert document['components']['schemas']['XXXModelRequest'] == xxx_model_schema
-    assert document['components']['schemas']['XXXModelResponse'] == xxx_model_response
+    schemas = document['components']['schemas']
+    assert schemas['XXXModelRequest'] == {**xxx_model_schema, 'title': 'XXXModelRequest'}
+    assert schemas['XXXModelResponse'] == {**xxx_model_response, 'title': 'XXXModelResponse'}
+
+
+def test_titles_of_schemas_are_names_of_classes_that_differ(made: Flask) -> None:
+    schemas = openapi_document(made)['components']['schemas']
+    assert {schema['title'] for schema in schemas.values()} == set(schemas)
+    assert all(name.isidentifier() for name in schemas)
+    assert TREE['title'] == 'Tree'
+
+
+def test_title_of_the_author_describes_the_body(made: Flask) -> None:
+    paths = openapi_document(made)['paths']
+    assert paths['/v1/TreeModel']['post']['requestBody']['description'] == 'Tree'
+    assert paths['/v1/BareModel']['post']['requestBody']['description'] == 'The request.'
+
+
+def test_first_example_of_each_schema_stands_beside_it(app: Flask, made: Flask) -> None:
+    operation = openapi_document(app)['paths']['/v1/XXXModel']['post']
+    asked = operation['requestBody']['content']['application/json']
+    answered = operation['responses']['200']['content']['application/json']
+    assert (asked['example'], answered['example']) == ({'name': 'Leo'}, {'result': 'Hello, Leo!'})
+    without = openapi_document(made)['paths']['/v1/BareModel']['post']
+    assert 'example' not in without['requestBody']['content']['application/json']
+
+
+def test_example_of_an_answer_is_the_answer_to_the_example_of_the_request(client: FlaskClient) -> None:
+    [asked], [answered] = xxx_model_schema['examples'], xxx_model_response['examples']
+    assert client.post('/v1/XXXModel', json=asked).get_json() == answered
+
+
+def test_request_id_may_be_sent_everywhere_and_is_in_every_answer(app: Flask) -> None:
+    document = openapi_document(app)
+    components = document['components']
+    reference = {'X-Request-ID': {'$ref': '#/components/headers/X-Request-ID'}}
+    answers = list(components['responses'].values())
+    for path in document['paths'].values():
+        for operation in path.values():
+            assert operation['parameters'] == [{'$ref': '#/components/parameters/X-Request-ID'}]
+            answers.append(operation['responses']['200'])
+    assert all(answer['headers'].items() >= reference.items() for answer in answers)
+    assert components['parameters']['X-Request-ID'].items() >= {'in': 'header'}.items()
+    assert not components['parameters']['X-Request-ID'].get('required')
 
 
 def test_docstring_title_and_description_say_what_a_model_does(made: Flask) -> None:
