@@ -89,6 +89,9 @@ class ServiceSettings:
     payload_log_max_bytes: int = setting(64 * 1024, minimum=0)
     """The largest body in such a line; of a larger one, it has the size."""
 
+    mcp: str = setting('auto', choices=('auto', 'on', 'off'))
+    """Whether /mcp serves the models as tools; `auto`: where keys are needed or only this machine calls."""
+
 
 def drain_seconds() -> int:
     """The setting drain_s, for what waits for the service to end; 0 where settings are wrong."""

@@ -24,6 +24,7 @@ MARKS = {
     'suite': 'elaborate',
     'kserve_python': 'elaborate',
     'openai_python': 'elaborate',
+    'mcp_environment': 'elaborate',
     'ray_cluster': 'ray',
     'sdk': 'elaborate',
     'traced': 'elaborate',

@@ -22,6 +22,11 @@ def kept_environment(folder: Path, requirements: Path) -> Path:
     return programs
 
 
+def mcp_programs() -> Path:
+    """The programs of the environment of the Model Context Protocol's own client, Node among its packages."""
+    return kept_environment(ROOT / '.venv-mcp', ROOT / 'tests' / 'protocols' / 'requirements-mcp.txt')
+
+
 def kserve_python() -> Path:
     """The interpreter of the environment of KServe's own package."""
     requirements = ROOT / 'tests' / 'protocols' / 'requirements-kserve.txt'

@@ -70,6 +70,15 @@ class Guard:
         """Whether requests for an endpoint do; None stands for what is not there."""
         return self.keys is not None and self._learn(endpoint)[0] not in self._free
 
+    def has_key_for(self, environ: dict[str, Any], endpoint: str) -> bool:
+        """Whether a request needs no key for the model of an endpoint, or has one. Raises Unauthorized."""
+        if self.keys is None:
+            return True
+        keys = self.keys.keys(time.monotonic())
+        given = environ.get('HTTP_AUTHORIZATION'), environ.get('HTTP_X_API_KEY')
+        models = (keys.seen.get(given) or _find(keys, given, 'listing')).models
+        return models is None or self._learn(endpoint)[1] in models
+
     def _learn(self, endpoint: str | None) -> tuple[str | None, str, str]:
         """What an endpoint is, the model that it is named after, and what it is of that."""
         view = self._app.view_functions.get(endpoint or '')
@@ -135,6 +144,12 @@ def needs_key(app: Flask, endpoint: str | None = None) -> bool:
     """Whether requests for an endpoint of an application need a key; without one: whether keys are on."""
     guard = getattr(app, 'guard', None)
     return isinstance(guard, Guard) and guard.needs_key(endpoint)
+
+
+def may_call(app: Flask, environ: dict[str, Any], endpoint: str) -> bool:
+    """Whether an admitted request could be one for the model of an endpoint. Raises Unauthorized."""
+    guard = getattr(app, 'guard', None)
+    return not isinstance(guard, Guard) or guard.has_key_for(environ, endpoint)
 
 
 def guard_of(app: Flask, settings: ServiceSettings) -> Callable[..., None] | None:

@@ -76,10 +76,21 @@ def _page(models: list[MountedModel]) -> Response:
         has_keys=has_keys,
         root=request.root_path,
         url_root=request.url_root,
+        mcp=_mcp_servers(has_keys),
     )
     response = make_response(page)
     response.headers.update(CONSOLE_HEADERS)
     return response
+
+
+def _mcp_servers(has_keys: bool) -> str:
+    """What clients of MCP are configured with, in JSON; empty where they may not call."""
+    access = current_app.extensions.get('mcp')
+    if access is None or not access.is_for(request.environ):
+        return ''
+    headers = {'headers': {'Authorization': 'Bearer KEY'}} if has_keys else {}
+    server = {'type': 'http', 'url': f'{request.url_root}mcp', **headers}
+    return json.dumps({'mcpServers': {'models': server}})
 
 
 def _curl(model: MountedModel, has_keys: bool) -> str:

@@ -26,7 +26,14 @@ def forward(model: MountedModel, body: bytes) -> Response:
     if current is not None:
         room.give_back(current)  # For what has come; the model takes it for what is sent on.
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return run_in_queue(model.name, len(body), partial(_respond, app, _environ(model.url, body)))
+    respond = partial(_respond, app, _environ(model.url, body))
+    if current is None or current.finished_by_engine:
+        return run_in_queue(model.name, len(body), respond)
+    current.finished_by_engine = True  # It ends with the response to the whole request, not with this one.
+    try:
+        return respond()
+    finally:
+        current.finished_by_engine = False
 
 
 def _environ(path: str, body: bytes) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     """The same application, by a program that has set up logging and tells itself of what goes wrong."""
     from model_serving.catalogue import pages
     from model_serving.health.readiness import readiness_of
+    from model_serving.protocols.mcp_resource import mount_mcp
     from model_serving.protocols.mount import PLATFORM_HEALTH, mount_protocols
     from model_serving.service.application import build_service
     from model_serving.service.resources import SERVICE
@@ -106,6 +107,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     api.check_answers = check_answers or settings.check_answers
     for resource, urls, endpoint in SERVICE:
         api.add_resource(resource, *urls, endpoint=endpoint)
+    mount_mcp(app, api, settings)
     check_mounts(models, {*app.view_functions, 'models', PLATFORM_HEALTH})
     required = settings.require_all_models and not _stands_in.get()
     chosen = choose(models, only or settings.models)

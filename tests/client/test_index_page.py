@@ -39,3 +39,16 @@ def test_a_model_can_be_tried_and_left_again(page: Page, service: str, model: st
     page.get_by_role('link', name='All models').click()
     expect(page.get_by_role('heading', level=1)).to_contain_text('model-serving')
     assert page.url == f'{service}/'
+
+
+def test_configuration_for_assistants_is_that_of_the_tools(page: Page, service: str) -> None:
+    page.goto(service)
+    shown = page.get_by_role('region', name='Configuration for MCP').inner_text()
+    server = {'type': 'http', 'url': f'{service}/mcp'}
+    assert json.loads(shown) == {'mcpServers': {'models': server}}
+
+
+def test_no_configuration_is_shown_to_whom_it_does_not_serve(service: str) -> None:
+    asked = urllib.request.Request(service, headers={'Accept': 'text/html', 'X-Forwarded-For': '10.0.0.1'})
+    with urllib.request.urlopen(asked) as response:
+        assert b'mcpServers' not in response.read()

@@ -1,8 +1,10 @@
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests import kept_environment
 from tests.raw_http import send
 from tests.service_process import running_service
 
@@ -26,5 +28,21 @@ def echo_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         application='tests.protocols.echo_service:create_app()',
         MODEL_SERVING_TIMEOUT_S='2',
         MODEL_SERVING_MAX_BODY_BYTES='100000',
+    ) as url:
+        yield url
+
+
+@pytest.fixture(scope='package')
+def mcp_environment() -> Path:
+    """The programs of the environment with the official client of the Model Context Protocol."""
+    return kept_environment.mcp_programs()
+
+
+@pytest.fixture(scope='package')
+def mcp_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a real service with the tools of these tests."""
+    log = tmp_path_factory.mktemp('mcp') / 'service.log'
+    with running_service(
+        log, application='tests.protocols.mcp_service:create_app()', MODEL_SERVING_TIMEOUT_S='5'
     ) as url:
         yield url
