@@ -8,6 +8,7 @@ import hashlib
 import secrets
 import traceback
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from model_serving.echo import MAX_WORDS, cut
@@ -109,6 +110,12 @@ class ClientGone(ServingError):
 
     status = 499
     message = 'The client closed the connection'
+
+
+def openai_error(message: str, status: int, details: Mapping[str, Any]) -> dict[str, Any]:
+    """What OpenAI's clients read as the `error` of an answer; `details` may have its `param` and `code`."""
+    kind = 'invalid_request_error' if status < 500 else 'server_error'
+    return {'message': message, 'type': kind, 'param': details.get('param'), 'code': details.get('code')}
 
 
 def in_words(error: BaseException) -> str:

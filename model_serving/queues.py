@@ -7,6 +7,9 @@ from typing import Any, TypeVar, cast
 Result = TypeVar('Result')
 Enter = Callable[[str, int, Callable[[], Any]], Any]
 
+FORWARDED = 'model_serving.forwarded'
+"""Marks the WSGI environment of such work: its response has what the view returned, as `own`."""
+
 _enter: Enter | None = None
 
 

@@ -23,6 +23,7 @@ MARKS = {
     'story': 'elaborate',
     'suite': 'elaborate',
     'kserve_python': 'elaborate',
+    'openai_python': 'elaborate',
     'mcp_environment': 'elaborate',
     'ray_cluster': 'ray',
     'sdk': 'elaborate',

@@ -31,3 +31,9 @@ def kserve_python() -> Path:
     """The interpreter of the environment of KServe's own package."""
     requirements = ROOT / 'tests' / 'protocols' / 'requirements-kserve.txt'
     return kept_environment(ROOT / '.venv-kserve', requirements) / 'python'
+
+
+def openai_python() -> Path:
+    """The interpreter of the environment of OpenAI's own package, and LangChain's."""
+    requirements = ROOT / 'tests' / 'protocols' / 'requirements-openai.txt'
+    return kept_environment(ROOT / '.venv-openai', requirements) / 'python'

@@ -77,6 +77,7 @@ def _page(models: list[MountedModel]) -> Response:
         version=__version__,
         has_keys=has_keys,
         root=request.root_path,
+        url_root=request.url_root,
         mcp=_mcp_servers(has_keys),
     )
     response = make_response(page)

@@ -146,7 +146,8 @@ class ServiceApplication(Application):
         self, environ: dict[str, Any], error: ServingError
     ) -> tuple[bytes, list[tuple[str, str]]]:
         """The body and the headers of the HTTP contract."""
-        return error_body(environ['PATH_INFO'], error.message, error.details), self.app.cors_headers(environ)
+        body = error_body(environ['PATH_INFO'], error.message, error.details, error.status)
+        return body, self.app.cors_headers(environ)
 
     def record(self, request: CurrentRequest, status: int) -> None:
         """Tell the observers of the service."""

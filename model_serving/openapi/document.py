@@ -112,29 +112,36 @@ def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
 
 
 def _service_paths(app: Flask) -> dict[str, Any]:
-    """GET of the resources that have `answers`, the schemas of their responses by media type."""
+    """The resources with `answers`, their schemas by media type: POST, where one `accepts` a body, or GET."""
     paths = {}
     for rule in app.url_map.iter_rules():
         resource = getattr(app.view_functions[rule.endpoint], 'view_class', None)
         answers = getattr(resource, 'answers', None)
         if answers is not None and not rule.arguments:
             has_key = needs_key(app, rule.endpoint)
-            paths[rule.rule] = {'get': _get(rule.rule, resource, answers, has_key)}
+            accepts = getattr(resource, 'accepts', None)
+            operation = _operation(rule.rule, resource, accepts, has_key)
+            paths[rule.rule] = {'get' if accepts is None else 'post': operation}
     return paths
 
 
-def _get(path: str, resource: Any, answers: dict[str, Any], has_key: bool) -> dict[str, Any]:
+def _operation(path: str, resource: Any, accepts: dict[str, Any] | None, has_key: bool) -> dict[str, Any]:
     words = [word.capitalize() for word in re.split(r'[\W_]+', path) if word]
+    body = (
+        {} if accepts is None else {'requestBody': {'required': True, 'content': {JSON: {'schema': accepts}}}}
+    )
+    answers = {media_type: {'schema': schema} for media_type, schema in resource.answers.items()}
     summary, rest = _summary(inspect.cleandoc(resource.__doc__ or ''), path)
     return {
         'tags': ['service'],
-        'operationId': f'get{"".join(words) or "Index"}',
+        'operationId': f'{"get" if accepts is None else "post"}{"".join(words) or "Index"}',
         'summary': summary,
         'description': rest,
         'parameters': request_id.PARAMETERS,
+        **body,
         'responses': {
-            '200': _response({media_type: {'schema': schema} for media_type, schema in answers.items()}),
-            **error_references(has_body=False, needs_key=has_key),
+            '200': _response(answers),
+            **error_references(has_body=bool(body), needs_key=has_key),
         },
         **_security(has_key),
     }

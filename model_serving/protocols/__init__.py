@@ -1,6 +1,8 @@
-"""The protocols of other model servers: Open Inference, TensorFlow Serving, MLflow, MCP.
+"""The protocols of others: Open Inference, TensorFlow Serving, MLflow, OpenAI's embeddings, MCP.
 
 - `body.plain_bytes`: the most that a compressed body becomes
+- `embeddings.Embeddings`: where a model takes texts, and has their vectors
+- `embeddings.embeddings_of`: what a resource declares of that
 - `mcp_resource.mount_mcp`: mounts /mcp, where the settings say so
 - `mount.PLATFORM_HEALTH`: the endpoint of the platform's own question for the health
 - `mount.mount_protocols`: mounts them for the models that have tensors

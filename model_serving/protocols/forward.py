@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from model_serving.catalogue import MountedModel
-from model_serving.queues import run_in_queue
+from model_serving.queues import FORWARDED, run_in_queue
 from model_serving.requests.current import current_request
 from model_serving.requests.room import room
 
@@ -44,6 +44,7 @@ def _environ(path: str, body: bytes) -> dict[str, Any]:
     }
     return {
         **environ,
+        FORWARDED: True,
         'REQUEST_METHOD': 'POST',
         'PATH_INFO': path,
         'QUERY_STRING': '',

@@ -14,6 +14,11 @@ from flask_restful import Api, Resource
 from model_serving.catalogue import MountedModel, mounted_models
 from model_serving.health.health_resource import ReadyResource
 from model_serving.platforms import platform_route
+from model_serving.protocols.embeddings_resource import (
+    EmbeddingModelsResource,
+    EmbeddingsResource,
+    makes_embeddings,
+)
 from model_serving.protocols.mlflow_resource import InvocationsResource, PingResource, VersionResource
 from model_serving.protocols.open_inference_resource import (
     InferResource,
@@ -50,7 +55,7 @@ PLATFORM_HEALTH = 'health_platform'
 
 
 def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
-    """Mount the protocols for the models of `app` that have tensors.
+    """Mount the protocols for the models of `app` that have tensors, or make embeddings.
 
     The model called `default`, or else a single one, also gets the routes that name no model: those of
     MLflow, and one that the platform may have chosen. Raises SettingError where that needs a default model.
@@ -69,6 +74,10 @@ def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
         _mount(api, model, DEFAULT_MODEL_RULES)
         if route and not _answers_there(app, model, route):
             _mount(api, model, [(InvocationsResource, [route], 'mlflow.platform')])
+    if any(map(makes_embeddings, models)):
+        api.add_resource(EmbeddingsResource, '/openai/v1/embeddings', endpoint='openai.embeddings')
+        urls = '/openai/v1/models', '/openai/v1/models/<name>'
+        api.add_resource(EmbeddingModelsResource, *urls, endpoint='openai.models')
 
 
 def _mount_platform_health(app: Flask, api: Api) -> None:

@@ -179,6 +179,7 @@ def load(mount: Mount, required: bool = False) -> type:
 def _import(mount: Mount) -> type:
     from model_serving.observability.log_guard import check_logging
     from model_serving.observability.metrics import observe_load
+    from model_serving.protocols.embeddings import embeddings_of
     from model_serving.settings import SettingError
 
     module, _, name = mount.resource.partition(':')
@@ -195,6 +196,8 @@ def _import(mount: Mount) -> type:
     if not hasattr(loaded, name):
         raise SettingError(f'models: {mount.key} is to be {mount.resource!r}, but there is no {name!r} in it')
     resource: type = getattr(loaded, name)
+    if declared := embeddings_of(resource):
+        declared.check(resource)
     return resource
 
 

@@ -15,12 +15,13 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 
 from model_serving.catalogue import failures
 from model_serving.echo import cut
-from model_serving.errors import ServingError
+from model_serving.errors import ServingError, openai_error
 from model_serving.health.readiness import refuse_failed
 from model_serving.json_codec import encode
 from model_serving.observability.log_formats import quoted
 from model_serving.observability.log_guard import check_logging
 from model_serving.observability.metrics import begin_request, init_model, observe_call
+from model_serving.queues import FORWARDED
 from model_serving.requests.coroutines import run_coroutine
 from model_serving.requests.current import current_request
 from model_serving.schemas.answers import answer_check
@@ -65,6 +66,8 @@ class JSONApi(Api):  # type: ignore[misc]
                 result = run_coroutine(result)
             observe_call(time.perf_counter() - started)
             response = to_response(result)
+            if FORWARDED in request.environ:
+                response.own = result  # type: ignore[attr-defined]
             if check is not None:
                 check(request.method, response)
             return response
@@ -106,11 +109,15 @@ PROTOCOL_PREFIXES = ('/v2/', '/v1/models/', '/invocations/')
 """The paths of the protocols of other model servers, whose errors are `{"error": ...}`."""
 OF_VERSION = re.compile(r'/v[12]/(?:models/)?([A-Za-z][A-Za-z0-9_-]*)/(?:versions|labels)/')
 """How the path of a version or a label of a model begins."""
+OPENAI_PREFIX = '/openai/'
+"""The paths for the clients of OpenAI, whose errors are `{"error": {"message": ...}}`."""
 
 
-def error_body(path: str, message: str, details: dict[str, Any]) -> bytes:
+def error_body(path: str, message: str, details: dict[str, Any], status: int) -> bytes:
     """The body of an error; in the protocols of other model servers it has their `error`, too."""
-    body = {'error': message} if _is_protocol(path) else {}
+    body: dict[str, Any] = {'error': message} if _is_protocol(path) else {}
+    if path.startswith(OPENAI_PREFIX):
+        body = {'error': openai_error(message, status, details)}
     return encode({**body, 'message': message, **details})
 
 
@@ -119,7 +126,7 @@ def _is_protocol(path: str) -> bool:
 
 
 def _error_response(message: str, details: dict[str, Any], status: int) -> Response:
-    return Response(error_body(request.path, message, details), status, mimetype='application/json')
+    return Response(error_body(request.path, message, details, status), status, mimetype='application/json')
 
 
 def _json_response(data: Any, code: int = 200, headers: dict[str, str] | None = None) -> Response:

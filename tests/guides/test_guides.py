@@ -5,15 +5,17 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model_serving.commands.scaffold import with_mount
+from tests import kept_environment
 from tests.guides.guide import FOLDER, blocks_of, followed, shell, text_of, write_files
 from tests.project_copy import assert_checks_pass, copy_of_project
-from tests.raw_http import post
+from tests.raw_http import post, send
 from tests.service_process import ROOT
 
 TORCH = pytest.mark.torch
@@ -23,17 +25,18 @@ PAGES = {
     'onnx.md': (),
     'image-upload.md': (),
     'streaming.md': (),
+    'embeddings.md': (),
     'pytorch.md': TORCH,
     'hugging-face.md': TORCH,
 }
 """The guides that make a model, and which of them need what bin/test.sh --all installs."""
-FOLLOWED_BELOW = 'streaming.md'
+FOLLOWED_BELOW = 'streaming.md', 'embeddings.md'
 OTHERS = {'calling.md', 'payload-log.md', 'typed-clients.md'}
 
 
 @pytest.mark.elaborate
 @pytest.mark.parametrize(
-    'page', [pytest.param(page, marks=marks) for page, marks in PAGES.items() if page != FOLLOWED_BELOW]
+    'page', [pytest.param(page, marks=marks) for page, marks in PAGES.items() if page not in FOLLOWED_BELOW]
 )
 def test_guide_does_what_it_says(page: str, tmp_path: Path) -> None:
     with followed(page, tmp_path):
@@ -79,19 +82,59 @@ def test_report_of_the_payload_log_finds_the_drift(tmp_path: Path) -> None:
         assert (result.copy / 'tmp' / 'payloads.jsonl').read_text().count('\n') == 150
 
 
+def clients_of(page: str, package: str) -> list[str]:
+    """The code of a page that calls with this package."""
+    codes = [block.text for block in blocks_of(page) if block.language == 'python' and not block.file]
+    return [code for code in codes if package in code]
+
+
+# The clients of OpenAI
+
+
+@pytest.fixture(scope='module')
+def openai_python() -> Path:
+    return kept_environment.openai_python()
+
+
+def test_clients_of_openai_get_embeddings(openai_python: Path, tmp_path: Path) -> None:
+    with followed('embeddings.md', tmp_path) as result:
+        [by_hand] = clients_of('embeddings.md', 'import openai\n')
+        assert float(printed(by_hand, result.url, openai_python)) == pytest.approx(0.6, abs=0.05)
+        [langchain] = clients_of('embeddings.md', 'langchain')
+        found = printed(langchain, result.url, openai_python)
+        assert found == 'The except clause handles errors that were raised\n'
+
+
+def test_client_of_openai_gets_a_chat_as_a_stream(openai_python: Path, story: Any) -> None:
+    [code] = clients_of('streaming.md', 'openai')
+    text = printed(code, story.url, openai_python)
+    assert re.fullmatch('to the (garden|tree|cat|bird|mat|dog) ', text)
+    whole = code.replace('stream=True, ', '').partition('for chunk in ')
+    call = whole[2].partition(':\n')[0]
+    said = printed(f'{whole[0]}print({call}.choices[0].message.content)', story.url, openai_python)
+    assert said.split() == text.split()
+    wrong = textwrap.indent(code.replace('bird sang', 'zebra'), '    ')
+    caught = f'try:\n{wrong}except openai.BadRequestError as error:\n    print(error.body["message"])\n'
+    assert printed(caught, story.url, openai_python).startswith("No story begins with 'zebra'; try and, ")
+
+
 # Streams
 
 
 @pytest.fixture(scope='module')
 def story(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with followed(FOLLOWED_BELOW, tmp_path_factory.mktemp('story')) as result:
+    with followed('streaming.md', tmp_path_factory.mktemp('story')) as result:
         yield result
 
 
+def test_chat_is_mounted_beside_the_model(story: Any) -> None:
+    models = send(story.url, b'GET / HTTP/1.1\r\nHost: service\r\n\r\n').json['models']
+    urls = {model['name']: model['url'] for model in models}
+    assert urls == {'StoryModel': '/v1/StoryModel', 'Chat': '/openai/v1/chat/completions'}
+
+
 def test_python_reads_the_stream(story: Any) -> None:
-    [code] = [
-        block.text for block in blocks_of('streaming.md') if block.language == 'python' and not block.file
-    ]
+    [code] = clients_of('streaming.md', 'urllib')
     assert printed(code, story.url).split() == ['to', 'the', printed(code, story.url).split()[2]]
 
 
@@ -118,12 +161,10 @@ def test_stream_may_take_longer_than_a_request(story: Any) -> None:
 # Calling
 
 
-def printed(code: str, url: str) -> str:
+def printed(code: str, url: str, python: str | Path = sys.executable) -> str:
     """What the code of a page prints, run by itself against the service at `url`."""
     code = code.replace('http://127.0.0.1:9999', url)
-    return subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=True, timeout=60
-    ).stdout
+    return subprocess.run([python, '-c', code], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.mark.parametrize('number', [0, 1], ids=['urllib', 'requests'])
