@@ -196,3 +196,15 @@ def test_tool_of_a_model_is_its_default_version_and_others_are_tools_beside_it(c
     ]
     for name, total in (('SumModel', 2), ('SumModel_2', 3)):
         assert mcp_calls.call(client, name, {'x': 1})['structuredContent'] == {'sum': total}
+
+
+def test_embeddings_are_asked_for_by_the_name_of_the_model_or_of_a_version() -> None:
+    place = 'tests.protocols.embeddings_service'
+    first = Mount('Letters', f'{place}:LettersResource')
+    second = Mount('Letters', f'{place}:RememberedResource', version='2')
+    client = create_app([first, second]).test_client()
+    listed = client.get('/openai/v1/models').get_json()['data']
+    assert [each['id'] for each in listed] == ['Letters', 'Letters@1', 'Letters@2']
+    for name, answering in (('Letters', 'Letters@1'), ('Letters@2', 'Letters@2')):
+        answer = client.post('/openai/v1/embeddings', json={'model': name, 'input': 'abc'})
+        assert (answer.status_code, answer.get_json()['model']) == (200, answering)
