@@ -14,6 +14,8 @@ from model_serving.catalogue import JSON, MountedModel, mounted_models
 from model_serving.openapi import request_id
 from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
 from model_serving.openapi.references import embedded
+from model_serving.uploads.body_reader import FORM, BodyReader
+from model_serving.uploads.files import FileProperty
 from model_serving.version import __version__
 
 ABOUT = (
@@ -25,6 +27,10 @@ SECURITY_SCHEMES = {
     'bearer': {'type': 'http', 'scheme': 'bearer', 'description': 'The key, as a bearer token.'},
     'apiKey': {'type': 'apiKey', 'in': 'header', 'name': 'X-API-Key', 'description': 'The key, as a header.'},
 }
+BINARY = {'type': 'string', 'format': 'binary'}
+"""A file: what tools understand, as OpenAPI 3.1 itself has no schema for it."""
+KEPT_IN_FORMS = 'title', 'description', 'type', 'minItems', 'maxItems'
+"""What holds for a file, too, of the schema for its base64."""
 TAGS = [
     {'name': 'models', 'description': 'Each takes JSON and answers in JSON.'},
     {'name': 'service', 'description': 'What is served, and how it is.'},
@@ -78,6 +84,8 @@ def _schemas(models: list[MountedModel]) -> dict[str, Any]:
         given[f'{_id(model)}Request'] = model.schema
         if model.response_schema is not None:
             given[f'{_id(model)}Response'] = model.response_schema
+        if (uploads := _uploads(model)) is not None:
+            given[f'{_id(model)}Form'] = _form(model.schema, uploads.files)
     return {name: {**embedded(schema, name), 'title': name} for name, schema in given.items()}
 
 
@@ -100,7 +108,7 @@ def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
         'requestBody': {
             'description': model.schema.get('title', 'The request.'),
             'required': True,
-            'content': {JSON: _media(f'{_id(model)}Request', model.schema)},
+            'content': _content(model),
         },
         'responses': {
             '200': _response({JSON: _media(f'{_id(model)}Response', model.response_schema)}),
@@ -109,6 +117,30 @@ def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
         **({} if model.safe_to_retry else {'x-safe-to-retry': False}),
         **_security(has_key),
     }
+
+
+def _content(model: MountedModel) -> dict[str, Any]:
+    """The schemas of what a model takes, by media type."""
+    content: dict[str, Any] = {JSON: _media(f'{_id(model)}Request', model.schema)}
+    if (uploads := _uploads(model)) is not None:
+        files, whole = uploads.files.values(), uploads.whole
+        encoding = {file.name: {'contentType': ', '.join(file.media_types)} for file in files}
+        content[FORM] = {'schema': _reference(f'{_id(model)}Form'), 'encoding': encoding}
+        content |= {media_type: {'schema': BINARY} for media_type in (whole.media_types if whole else ())}
+    return content
+
+
+def _uploads(model: MountedModel) -> BodyReader | None:
+    return getattr(model.resource.post, 'uploads', None)
+
+
+def _form(schema: dict[str, Any], files: dict[str, FileProperty]) -> dict[str, Any]:
+    """The same schema for a form, in which `files` are bytes."""
+    properties = dict(schema['properties'])
+    for name, file in files.items():
+        kept = {key: properties[name][key] for key in KEPT_IN_FORMS if key in properties[name]}
+        properties[name] = kept | ({'items': BINARY} if file.is_list else BINARY)
+    return {key: value for key, value in schema.items() if key != 'examples'} | {'properties': properties}
 
 
 def _service_paths(app: Flask) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from model_serving.json_codec import invalid_json
 from model_serving.json_cost import LARGE_BYTES, TOO_DEEP, is_deep, may_be_deep
 from model_serving.requests.room import FREE_BYTES, take_room
 from model_serving.schemas.compiled import BadSchema, CompiledSchema
+from model_serving.uploads.body_reader import BodyReader
+from model_serving.uploads.files import file_properties
 
 View = TypeVar('View', bound=Callable[..., Any])
 
@@ -42,12 +44,14 @@ def validate_json(
         compiled = _compile(schema, 'schema', view, arrays)
         if response is not None:
             _compile(response, 'response schema', view)
+        uploads = BodyReader(schema) if file_properties(schema) and not force else None
+        read = functools.partial(_read_body, uploads) if uploads else _read_json
 
         @functools.wraps(view)
         def validated(*args: Any, **kwargs: Any) -> Any:
             current: Request = request._get_current_object()  # type: ignore[attr-defined]
             body = current.get_data()
-            instance = _read_json(current, body, force)
+            instance = read(current, body, force)
             require_valid(compiled, instance, len(body))
             if len(body) > LARGE_BYTES and (arrays or may_be_deep(body)) and is_deep(instance):
                 raise invalid_json(body, ValueError(TOO_DEEP))
@@ -57,6 +61,7 @@ def validate_json(
         validated.compiled_schema = compiled  # type: ignore[attr-defined]
         validated.request_schema = schema  # type: ignore[attr-defined]
         validated.response_schema = response  # type: ignore[attr-defined]
+        validated.uploads = uploads  # type: ignore[attr-defined]
         return validated  # type: ignore[return-value]
 
     return decorate
@@ -83,6 +88,17 @@ def _read_json(current: Request, body: bytes, force: bool) -> Any:
     instance = current.get_json(force=True)
     if instance is None:
         raise InvalidInput('No JSON object')
+    return instance
+
+
+def _read_body(uploads: BodyReader, current: Request, body: bytes, force: bool) -> Any:
+    encoding = current.environ.get('HTTP_CONTENT_ENCODING', 'identity')
+    if not body or current.is_json or encoding != 'identity':  # The first and the last of these are refused.
+        instance = _read_json(current, body, force)
+        uploads.unwrap(instance)
+    else:
+        instance = uploads.read(current, body)
+        current._cached_json = (instance, instance)  # That is what `request.json` returns.
     return instance
 
 

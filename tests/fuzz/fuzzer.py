@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 CORPUS = Path(__file__).parent / 'corpus'
-TARGETS = 'http', 'json', 'tensor', 'base64', 'csv', 'gzip'
+TARGETS = 'http', 'json', 'tensor', 'base64', 'csv', 'gzip', 'form'
 EXAMPLES = 200
 """Made between two looks at the clock."""
 

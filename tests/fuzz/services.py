@@ -14,6 +14,8 @@ from main import MODELS
 from model_serving import create_app
 from model_serving.protocols.signature import Signature, Tensor
 from model_serving.schemas.validation import validate_json
+from model_serving.utils.bytes_utils import base64_bytes
+from model_serving.utils.image_utils import ImageDecoder
 from tests.protocols.echo_service import EchoModelResource, create
 
 MAX_SECONDS = 3.0
@@ -73,6 +75,26 @@ class TablesResource(Resource):
         return request.json
 
 
+class FilesResource(Resource):
+    """Takes files, and looks into them."""
+
+    @validate_json(
+        {
+            'type': 'object',
+            'properties': {
+                'image': {'type': 'string', 'contentEncoding': 'base64', 'contentMediaType': 'image/*'},
+                'more': {'type': 'array', 'items': {'type': 'string', 'contentEncoding': 'base64'}},
+                'name': {'type': 'string'},
+                'rows': {'type': 'array', 'items': {'type': 'integer'}},
+            },
+            'required': ['image'],
+        }
+    )
+    def post(self) -> Any:
+        sizes = [len(base64_bytes(each)) for each in request.json.get('more', [])]
+        return {'shape': ImageDecoder().decode(request.json['image'], '/image').shape, 'sizes': sizes}
+
+
 class AnyModelResource(Resource):
     """A tensor of any shape whose elements a schema restricts, and one of bytes."""
 
@@ -94,6 +116,7 @@ RESOURCES: dict[str, Any] = {
     'JSON': JSONResource,
     'Schema': SchemaResource,
     'Tables': TablesResource,
+    'Files': FilesResource,
     'EchoModel': EchoModelResource,
     'AnyModel': AnyModelResource,
 }

@@ -20,6 +20,8 @@ from model_serving.schemas.compiled import CompiledSchema
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
 from model_serving.service_settings import ServiceSettings
+from tests.uploads.served import SCHEMA
+from tests.uploads.served import create_app as uploads
 
 TREE: dict[str, Any] = {
     'title': 'Tree',
@@ -233,6 +235,44 @@ def test_failed_model_is_listed_with_its_reason() -> None:
     description = after['paths']['/v1/XXXModel']['post']['description']
     assert description.startswith("Answers 503, because XXXModel `needs <torch> and 'more'`")
     OpenAPIV31SpecValidator(after).validate()
+
+
+def test_model_that_takes_files_says_how() -> None:
+    document = openapi_document(uploads())
+    OpenAPIV31SpecValidator(document).validate()
+    binary = {'type': 'string', 'format': 'binary'}
+    content = document['paths']['/v1/FileModel']['post']['requestBody']['content']
+    assert content == {
+        'application/json': {'schema': {'$ref': '#/components/schemas/FileModelRequest'}},
+        'multipart/form-data': {
+            'schema': {'$ref': '#/components/schemas/FileModelForm'},
+            'encoding': {
+                'image': {'contentType': 'image/*'},
+                'more': {'contentType': 'image/png, image/gif'},
+                'note': {'contentType': 'text/*'},
+            },
+        },
+        'image/*': {'schema': binary},
+    }
+    form = document['components']['schemas']['FileModelForm']
+    properties = {
+        'image': {'title': 'Picture', **binary},
+        'more': {'type': 'array', 'items': binary},
+        'note': binary,
+    }
+    assert form == {**SCHEMA, 'properties': {**SCHEMA['properties'], **properties}}
+    paths = document['paths']
+    assert set(paths['/v1/PairModel']['post']['requestBody']['content']) == {
+        'application/json',
+        'multipart/form-data',
+    }
+    assert set(paths['/v1/AnyFileModel']['post']['requestBody']['content']) == {
+        'application/json',
+        'multipart/form-data',
+        '*/*',
+    }
+    for name in ('PlainModel', 'ForcedModel'):
+        assert set(paths[f'/v1/{name}']['post']['requestBody']['content']) == {'application/json'}
 
 
 def test_prefix_of_the_service_is_its_server(app: Flask) -> None:
