@@ -1,5 +1,6 @@
 // From a JSON Schema to a form, and from the form to JSON.
 import {booleanField, choiceField} from './choice-fields.js';
+import {fileField} from './file-field.js';
 import {jsonField} from './json-field.js';
 import {ListField} from './list-field.js';
 import {numberField} from './number-field.js';
@@ -10,6 +11,7 @@ import {textField} from './text-field.js';
 
 const FIELDS = {
   text: textField,
+  file: fileField,
   number: numberField,
   boolean: booleanField,
   choice: choiceField,

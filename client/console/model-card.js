@@ -1,8 +1,9 @@
 // The card of a model: its form, the answer, and the same with curl.
 import {answerView} from './answer-view.js';
 import {copyButton} from './copy-button.js';
-import {curlLine} from './curl-line.js';
+import {curlForm, curlLine} from './curl-line.js';
 import {addError, clearErrors} from './entry.js';
+import {formParts} from './form-parts.js';
 import {makeForm} from './form.js';
 import {showViolations} from './violations.js';
 
@@ -88,7 +89,8 @@ export class ModelCard {
   showCurl() {
     const {value, problems} = this.read();
     const url = new URL(this.model.url.slice(1), document.baseURI).href;
-    const line = problems.length === 0 && curlLine(url, JSON.stringify(value));
+    const parts = problems.length === 0 && formParts(this.fields, this.model.schema, value);
+    const line = problems.length === 0 && (parts ? curlForm(url, parts) : curlLine(url, JSON.stringify(value)));
     this.code.text(line || `Not ready to be sent: ${problems[0].message}`);
     this.copier.prop('disabled', !line);
   }

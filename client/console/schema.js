@@ -55,7 +55,7 @@ function isNull(schema) {
   return schema?.type === 'null';
 }
 
-/** 'text', 'number', 'boolean', 'choice', 'numbers', 'list', 'object' or 'json', for a normalised schema. */
+/** 'text', 'file', 'number', 'boolean', 'choice', 'numbers', 'list', 'object' or 'json', for a normalised schema. */
 export function kindOf(schema, root, level) {
   if (choicesOf(schema)) {
     return 'choice';
@@ -65,6 +65,9 @@ export function kindOf(schema, root, level) {
   }
   const kinds = {string: 'text', number: 'number', integer: 'number', boolean: 'boolean'};
   const type = schema.type ?? guessType(schema);
+  if (schema.contentEncoding === 'base64' && type === 'string') {
+    return 'file';
+  }
   if (Object.hasOwn(kinds, type)) {
     return kinds[type];
   }

@@ -1,5 +1,6 @@
 """Reads the bodies of a model that takes files: its view gets the same as if JSON had been sent."""
 
+from base64 import b64encode
 from typing import Any
 
 from flask import Request
@@ -9,12 +10,11 @@ from model_serving.errors import InvalidInput, UnsupportedMediaType
 from model_serving.json_codec import decode, decode_text
 from model_serving.json_cost import parsed_bytes, require_few_containers
 from model_serving.requests.room import FREE_BYTES, room
-from model_serving.uploads.files import base64_text, file_properties
+from model_serving.uploads.files import file_properties
 from model_serving.uploads.form import Part, read_form
 
 JSON, FORM = 'application/json', 'multipart/form-data'
-ROOM_PER_BYTE = 4
-"""A file while it becomes base64: itself, its base64 as bytes and as a text."""
+ROOM_PER_BYTE = 4  # Of a file: itself, its base64 as bytes and as a text.
 
 
 class BodyReader:
@@ -39,7 +39,7 @@ class BodyReader:
         if len(body) > FREE_BYTES:
             room.take(max(ROOM_PER_BYTE * len(body), parsed_bytes(body)))
         if whole is not None and media_type != FORM:
-            return {whole.name: base64_text(body)}
+            return {whole.name: b64encode(body).decode()}
         parts = read_form(body, current.mimetype_params.get('boundary', ''))
         texts = b''.join(part.data for part in parts if not (part.is_file and part.name in self.files))
         require_few_containers(texts, current.max_content_length or 0)
@@ -60,7 +60,7 @@ class BodyReader:
             file = self.files.get(part.name) if part.is_file else None
             if file is not None:
                 file.require(part.media_type)
-            item = self._json(part) if file is None else base64_text(part.data)
+            item = self._json(part) if file is None else b64encode(part.data).decode()
             if file is not None and file.is_list and isinstance(value.setdefault(part.name, []), list):
                 value[part.name].append(item)
             elif part.name in value:
@@ -72,18 +72,11 @@ class BodyReader:
 
     def _json(self, part: Part) -> Any:
         """The value of a part: JSON or, where the schema has a string there, or it is no JSON, its text."""
-        schema = self._properties.get(part.name)
-        is_text = isinstance(schema, dict) and schema.get('type') == 'string'
+        schema, is_json = self._properties.get(part.name), part.media_type == JSON
+        is_text = isinstance(schema, dict) and schema.get('type') == 'string' and not is_json
         try:
-            if part.media_type == JSON:
-                return decode(part.data)
-            return decode_text(part.data) if is_text else _json_or_text(part.data)
+            return decode_text(part.data) if is_text else decode(part.data)
         except InvalidInput as error:
-            raise InvalidInput(f'{error} (in the part {cut(part.name)!r} of the form)') from error
-
-
-def _json_or_text(data: bytes) -> Any:
-    try:
-        return decode(data)
-    except InvalidInput:
-        return decode_text(data)
+            if is_text or is_json:
+                raise InvalidInput(f'{error} (in the part {cut(part.name)!r} of the form)') from error
+            return decode_text(part.data)

@@ -61,11 +61,6 @@ def base64_bytes(text: str, pointer: str = '') -> bytes:
         raise refusal('This is not base64; send the whole file, encoded as base64', pointer) from error
 
 
-def base64_text(data: bytes) -> str:
-    """`data` in base64."""
-    return binascii.b2a_base64(data, newline=False).decode('ascii')
-
-
 def refusal(message: str, pointer: str) -> InvalidInput:
     """The error for what is wrong at a place of the body."""
     details: Any = {'errors': [{'pointer': pointer, 'message': message}]} if pointer else {}

@@ -149,6 +149,45 @@ SLOW: dict[str, Any] = {
 }
 
 
+FILES: dict[str, Any] = {
+    'title': 'Files',
+    'type': 'object',
+    'properties': {
+        'image': {
+            'title': 'Picture',
+            'description': 'What is to be seen.',
+            'type': 'string',
+            'contentEncoding': 'base64',
+            'contentMediaType': 'image/*',
+            'maxLength': 8_000_000,
+        },
+        'name': {'title': 'Name', 'type': 'string'},
+        'size': {'title': 'Size', 'enum': ['small', '3', 3]},
+        'more': {
+            'title': 'Further ones',
+            'type': 'array',
+            'items': {'title': 'File', 'type': 'string', 'contentEncoding': 'base64'},
+        },
+        'deep': {
+            'title': 'Inside',
+            'type': 'object',
+            'properties': {'file': {'title': 'Inner file', 'type': 'string', 'contentEncoding': 'base64'}},
+        },
+    },
+    'required': ['image'],
+    'additionalProperties': False,
+}
+
+
+class FileModelResource(Resource):
+    """Takes files."""
+
+    @validate_json(FILES)
+    def post(self) -> Any:
+        """Echo."""
+        return {'received': request.json}
+
+
 class RichModelResource(Resource):
     """Answers what it was asked."""
 
@@ -210,6 +249,7 @@ MODELS: dict[str, type] = {
     'ListModel': ListModelResource,
     'EventModel': EventModelResource,
     'BrokenModel': BrokenModelResource,
+    'FileModel': FileModelResource,
 }
 
 

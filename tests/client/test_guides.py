@@ -157,11 +157,20 @@ def test_fetch_of_a_stream_throws_the_words_of_a_refusal(page: Page, story: Foll
     assert str(told).startswith("No story begins with 'zebra'; try and, bird,")
 
 
-def test_chosen_file_becomes_base64(page: Page, service: str, tmp_path: Path) -> None:
+@pytest.fixture(scope='module')
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    with followed('image-upload.md', tmp_path_factory.mktemp('colours')) as result:
+        yield result
+
+
+def test_chosen_file_is_sent_as_a_form(page: Page, colours: Followed, tmp_path: Path) -> None:
     (tmp_path / 'pixel.png').write_bytes(base64.b64decode(PIXEL))
-    page.goto(f'{service}/client/xxx-model-ajax-client.html')
+    (tmp_path / 'text.txt').write_text('hello')
+    page.goto(f'{colours.url}/client/xxx-model-ajax-client.html')
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input type=file id=chosen>')")
+    code = text_of('image-upload.md', 'js').replace('http://127.0.0.1:9999', colours.url)
+    script = f'async () => {{ {code} return message ?? colour; }}'
     page.locator('#chosen').set_input_files(tmp_path / 'pixel.png')
-    code = text_of('image-upload.md', 'js')
-    script = f"async () => {{ {code} return await asBase64(document.querySelector('#chosen').files[0]); }}"
-    assert page.evaluate(script) == PIXEL
+    assert page.evaluate(script) == '#ffa500'
+    page.locator('#chosen').set_input_files(tmp_path / 'text.txt')
+    assert page.evaluate(script) == "Send 'image' as image/* (the request has text/plain)"
