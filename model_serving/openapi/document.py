@@ -15,7 +15,7 @@ from model_serving.openapi import request_id
 from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
 from model_serving.openapi.references import embedded
 from model_serving.uploads.body_reader import FORM, BodyReader
-from model_serving.uploads.files import FileProperty
+from model_serving.uploads.files import OCTETS, FileProperty
 from model_serving.version import __version__
 
 ABOUT = (
@@ -126,7 +126,8 @@ def _content(model: MountedModel) -> dict[str, Any]:
         files, whole = uploads.files.values(), uploads.whole
         encoding = {file.name: {'contentType': ', '.join(file.media_types)} for file in files}
         content[FORM] = {'schema': _reference(f'{_id(model)}Form'), 'encoding': encoding}
-        content |= {media_type: {'schema': BINARY} for media_type in (whole.media_types if whole else ())}
+        for media_type in whole.media_types if whole else ():
+            content[OCTETS if media_type == '*/*' else media_type] = {'schema': BINARY}
     return content
 
 

@@ -260,7 +260,7 @@ def test_model_that_takes_files_says_how() -> None:
         'more': {'type': 'array', 'items': binary},
         'note': binary,
     }
-    assert form == {**SCHEMA, 'properties': {**SCHEMA['properties'], **properties}}
+    assert form == {**SCHEMA, 'title': 'FileModelForm', 'properties': {**SCHEMA['properties'], **properties}}
     paths = document['paths']
     assert set(paths['/v1/PairModel']['post']['requestBody']['content']) == {
         'application/json',
@@ -269,7 +269,7 @@ def test_model_that_takes_files_says_how() -> None:
     assert set(paths['/v1/AnyFileModel']['post']['requestBody']['content']) == {
         'application/json',
         'multipart/form-data',
-        '*/*',
+        'application/octet-stream',
     }
     for name in ('PlainModel', 'ForcedModel'):
         assert set(paths[f'/v1/{name}']['post']['requestBody']['content']) == {'application/json'}

@@ -8,6 +8,8 @@ from flask import request
 from flask_restful import Resource
 
 from model_serving.console.index_resource import IndexResource
+from model_serving.openapi.docs_resource import DOCS_URLS, DocsResource
+from model_serving.openapi.openapi_resource import OpenAPIResource
 from model_serving.schemas.validation import validate_json
 from model_serving.service.application import build_service
 from model_serving.service_settings import ServiceSettings
@@ -121,6 +123,8 @@ def create_app() -> Any:
     """The application."""
     app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
     api.add_resource(IndexResource, '/', endpoint='index')
+    api.add_resource(OpenAPIResource, '/openapi.json', endpoint='openapi')
+    api.add_resource(DocsResource, *DOCS_URLS, endpoint='docs')
     for name, resource in MODELS.items():
         api.add_resource(resource, f'/v1/{name}', endpoint=name)
     return app
