@@ -26,10 +26,16 @@ class Part(NamedTuple):
 def read_form(body: bytes, boundary: str) -> list[Part]:
     """The parts of a form. Raises InvalidInput for a broken form, BodyTooLarge for over MAX_PARTS parts."""
     parts: list[tuple[Field | File, list[bytes]]] = []
+    start, near = 0, len(boundary) + 8
     try:
         decoder = MultipartDecoder(boundary.encode('ascii'), 2 * CHUNK, max_parts=MAX_PARTS)
-        for start in range(0, len(body) if boundary else 0, CHUNK):
-            decoder.receive_data(body[start : start + CHUNK])
+        while boundary and start < len(body):
+            end = start + CHUNK
+            # Of a boundary in two pieces, the decoder may take the line end before it for data.
+            while (place := body.find(f'--{boundary}'.encode(), end - near + 1, end + near)) >= 0:
+                end = place + near
+            decoder.receive_data(body[start:end])
+            start = end
             while (event := decoder.next_event()) is not NEED_DATA:
                 if isinstance(event, Field | File):
                     parts.append((event, []))

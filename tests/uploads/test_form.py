@@ -43,3 +43,15 @@ def test_form_that_ends_anywhere_else_is_broken() -> None:
         with pytest.raises(InvalidInput, match='The form is not whole'):
             read_form(form[:end], 'b')
     assert len(read_form(form, 'b')) == 2
+
+
+@pytest.mark.parametrize('boundary', ['b', '-' * 24 + 'abc'])
+@pytest.mark.parametrize('end', ['', '\r', '\n', '\r\n', '--'])
+def test_no_place_of_a_boundary_changes_the_data_before_it(boundary: str, end: str) -> None:
+    """Werkzeug 3.1.9 adds a CR to the data if the boundary comes in two pieces, the first `\\r\\n--b-`."""
+    mark = f'--{boundary}'.encode()
+    head = HEAD.replace(b'--b', mark, 1)
+    for shift in range(150):
+        data = bytes(CHUNK - len(head) - shift) + end.encode()
+        for rest in (b'--\r\n', head.removeprefix(mark) + b'y\r\n' + mark + b'--'):
+            assert read_form(head + data + b'\r\n' + mark + rest, boundary)[0].data == data
