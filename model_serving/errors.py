@@ -143,3 +143,19 @@ def with_texts(reason: str) -> str:
 _KEY = secrets.token_bytes(16)
 """So that nobody can try texts until one has the id that was shown."""
 _left_out: deque[tuple[str, str]] = deque(maxlen=100)
+
+
+REASONS = {
+    **dict.fromkeys((408, 504), 'late'),
+    **dict.fromkeys((413, 414, 431), 'too_large'),
+    **dict.fromkeys((429, 503), 'overloaded'),
+    499: 'gone',
+}
+"""The word for a status; for any other, that depends on its class."""
+
+
+def reason_of(status: int) -> str:
+    """Why a request ended with this status, in one word."""
+    if status < 400:
+        return 'ok'
+    return REASONS.get(status) or ('invalid' if status < 500 else 'crash')

@@ -5,6 +5,8 @@ from typing import Any
 
 from werkzeug.exceptions import NotFound
 
+from model_serving.access.guard import ADMITTED
+from model_serving.access.keys import ANONYMOUS
 from model_serving.errors import Forbidden
 from model_serving.platforms import chosen_host
 from model_serving.service_settings import ServiceSettings
@@ -19,8 +21,7 @@ class MCPAccess:
     """Refuses requests for /mcp. It `is_off`, for all, where it would be open to a network by default."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._has_keys = bool(settings.keys)
-        self._is_open = settings.mcp == 'on' or (self._has_keys and settings.mcp == 'auto')
+        self._is_open = settings.mcp == 'on' or (bool(settings.keys) and settings.mcp == 'auto')
         self.is_off = settings.mcp == 'off' or not (self._is_open or LOOPBACK.fullmatch(chosen_host()))
         self._origins = {origin.lower() for origin in settings.cors_origins} - {'*'}
 
@@ -33,8 +34,9 @@ class MCPAccess:
         if not self.is_for(environ):
             raise NotFound(CLOSED)
         origin, host = environ.get('HTTP_ORIGIN', '').lower(), environ.get('HTTP_HOST', '').lower()
-        # Where neither a key is needed nor the host is this machine, a page's own name may lead here.
-        is_own = origin.partition('://')[2] == host and (self._has_keys or LOOPBACK.fullmatch(host))
+        # Where it neither has a key nor names this machine, a page's own name may lead here.
+        has_key = environ.get(ADMITTED) not in (None, '', ANONYMOUS)
+        is_own = origin.partition('://')[2] == host and (has_key or LOOPBACK.fullmatch(host))
         if 'HTTP_ORIGIN' in environ and not is_own and origin not in self._origins:
             raise Forbidden('Pages of this origin may call no tools; cors_origins may name it, * does not')
 

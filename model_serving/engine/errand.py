@@ -1,8 +1,11 @@
 """Work of one request in the queue of another model than its URL names: that of /mcp names none."""
 
 import asyncio
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
 from typing import Any
@@ -13,7 +16,11 @@ from model_serving.engine.slots import LARGE, SMALL
 from model_serving.errors import DeadlineExceeded, Overloaded, ServingError
 from model_serving.requests.current import current_request
 from model_serving.requests.deadline import remaining_s
+from model_serving.requests.room import room
 from model_serving.requests.slots import thread_state
+
+MAX_ERRANDS = 128
+"""Of one model: each has a thread that waits, of the few that those of other models have, too."""
 
 
 class Errand:
@@ -35,6 +42,9 @@ class Errand:
             self._future.set_result(self._context.run(self._function))
         except BaseException as error:  # Even SystemExit is for the thread that waits.
             self._future.set_exception(error)
+        finally:
+            if (request := self._context.get(current_request)) is not None:
+                room.give_back(request)  # Who waited may have ended before.
 
     def refuse(self, error: ServingError) -> None:
         """Have the thread that waits raise an error."""
@@ -51,8 +61,6 @@ class Errand:
         Raises what the function raises, what it was refused with, and DeadlineExceeded.
         """
         request, slot = current_request.get(), thread_state.slot
-        if request is not None:
-            request.cancel = self.cancel
         slot.release()
         try:
             return self._future.result(max(0.0, self.deadline - time.monotonic()))
@@ -74,17 +82,34 @@ class Errands:
         self._loop = loop
         self._scheduler = scheduler
         self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
 
     def run(self, model: str, size: int, function: Callable[[], Any]) -> Any:
         """What `function` returns, run in a slot of the model. In a thread; as `run_in_queue`."""
-        left = remaining_s()
+        left, request = remaining_s(), current_request.get()
         errand = Errand(function, size, self._timeout_s if left is None else left)
-        self._loop.call_soon_threadsafe(self._begin, model, errand)
+        if request is not None:  # Not later: what runs may have put its own there.
+            request.cancel = errand.cancel
+        with self._counted(model):
+            self._loop.call_soon_threadsafe(self._begin, model, errand)
+            try:
+                return errand.result()
+            except DeadlineExceeded:
+                self._loop.call_soon_threadsafe(self._abandon, model, errand)
+                raise
+
+    @contextlib.contextmanager
+    def _counted(self, model: str) -> Iterator[None]:
+        with self._lock:
+            if self._counts[model] >= MAX_ERRANDS:
+                raise Overloaded(f'{MAX_ERRANDS} requests to {model} are waiting already; try again later')
+            self._counts[model] += 1
         try:
-            return errand.result()
-        except DeadlineExceeded:
-            self._loop.call_soon_threadsafe(self._abandon, model, errand)
-            raise
+            yield
+        finally:
+            with self._lock:
+                self._counts[model] -= 1
 
     def _begin(self, model: str, errand: Errand) -> None:
         queue = self._scheduler.queue(model)

@@ -207,7 +207,7 @@ class ModelQueue:
     def _overloaded(self, waiting: int) -> Overloaded:
         """The error that says when the queue will have drained, at the pace of the last calls."""
         self._overloaded_until = time.monotonic() + OVERLOAD_SECONDS
-        message = f'{waiting} requests to {self.name} are waiting already; try again later'
+        message = f'{waiting} requests to {self.name.lstrip("_")} are waiting already; try again later'
         return Overloaded(message, math.ceil(min(max(self._wait_s(waiting), 1), MAX_RETRY_SECONDS)))
 
 

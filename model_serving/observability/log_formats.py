@@ -48,11 +48,12 @@ def log_version(version: str) -> None:
 def access_values(request: 'CurrentRequest') -> tuple[str, str, int, float, int | str, str, str]:
     """Method, path, status, milliseconds, size of the response, client, and what is known of more.
 
-    That is the key, the model where it is one of several versions, and the version of what serves.
+    That is the key, the model where it is one of several versions or the path names none, and the version
+    of what serves.
     """
     size = '-' if request.sent_bytes is None else request.sent_bytes
     names = f' key={request.key}{_version}' if request.key else _version
-    if '@' in request.model:
+    if '@' in request.model or request.model_status:
         names = f' model={request.model}{names}'
     milliseconds = request.seconds * 1000
     return request.method, quoted(request.path), request.status, milliseconds, size, request.client, names
@@ -160,7 +161,7 @@ class JSONFormatter(logging.Formatter):
                 **{'requestMethod': method, 'requestUrl': path, 'status': status, 'latency': latency},
                 **{'responseSize': str(size), 'remoteIp': client},
             }
-            if request and '@' in request.model:
+            if request and ('@' in request.model or request.model_status):
                 entry['model'] = request.model
             if request and request.key:
                 entry['key'] = request.key

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from model_serving.errors import reason_of
 from model_serving.observability.shared_cells import GAUGE_PREFIX, Region, shared_cells
 from model_serving.requests.current import CurrentRequest, current_request
 
@@ -73,22 +74,9 @@ METRICS = (
 
 COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED}
 
-REASONS = {
-    **dict.fromkeys((408, 504), 'late'),
-    **dict.fromkeys((413, 414, 431), 'too_large'),
-    **dict.fromkeys((429, 503), 'overloaded'),
-    499: 'gone',
-}
 MAX_KEY_SERIES = 300
 KEY_REFUSALS = 'unauthorized', 'forbidden', 'limited'
 SUM_OF_SECONDS = len(SECONDS) + 1
-
-
-def reason_of(status: int) -> str:
-    """Why a request ended with this status, in one word."""
-    if status < 400:
-        return 'ok'
-    return REASONS.get(status) or ('invalid' if status < 500 else 'crash')
 
 
 def init_model(model: str) -> None:

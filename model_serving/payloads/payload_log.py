@@ -38,8 +38,8 @@ class Payload:
     answer: bytes | None = None
     answer_type = ''
 
-    def __init__(self, source: Any, filters: tuple[WriteOnly, WriteOnly]) -> None:
-        self.source, self.filters = source, filters
+    def __init__(self, source: Any, filters: tuple[WriteOnly, WriteOnly], takes_files: bool) -> None:
+        self.source, self.filters, self.takes_files = source, filters, takes_files
 
 
 class PayloadLog:
@@ -58,6 +58,7 @@ class PayloadLog:
         asked = WriteOnly(model.schema if model else post.request_schema, is_own=not model)
         schema = model.response_schema if model else getattr(post, 'response_schema', None)
         filters = asked, WriteOnly(schema or {}, is_own=not model)
+        takes_files = getattr(post, 'uploads', None) is not None
 
         def noted(view: Any) -> Any:
             current = current_request.get()
@@ -67,7 +68,7 @@ class PayloadLog:
             if not self._takes_one():
                 return view()
             source = request._get_current_object()  # type: ignore[attr-defined]
-            payload = current.payload = Payload(source, filters)
+            payload = current.payload = Payload(source, filters, takes_files)
             return then(view(), partial(_note, payload))
 
         return with_post(resource, noted)
@@ -82,20 +83,22 @@ class PayloadLog:
             return
         if not (self._takes_one() if payload is None else payload):
             return
-        status, known = request.status, []
+        status, known = request.model_status or request.status, []
         data = {'status': status, 'duration_ms': round(1e3 * request.seconds, 3), 'version': self._version}
         if request.error and not (payload and payload.filters[0].marks):  # It may repeat what is marked.
             data['error'] = {'message': request.error[0], **request.error[1]}
         is_answered = bool(payload and payload.answer_type) and status < 400
         if payload and (is_answered or status >= 500):  # What is invalid may have a secret anywhere.
             media_type = cut(payload.source.environ.get('CONTENT_TYPE') or '')
-            known.append(('request', media_type, getattr(payload.source, '_body', None), payload.filters[0]))
+            # A file may look like JSON.
+            kept = payload.filters[0] if 'json' in media_type or not payload.takes_files else None
+            known.append(('request', media_type, getattr(payload.source, '_body', None), kept))
         if payload and is_answered:
             known.append(('response', payload.answer_type, payload.answer, payload.filters[1]))
         bodies = []
         for name, media_type, body, kept in known:
             data[f'{name}_type'], data[f'{name}_bytes'] = media_type, None if body is None else len(body)
-            if body is not None and len(body) <= self._max_bytes:
+            if body is not None and kept is not None and len(body) <= self._max_bytes:
                 bodies.append((name, body, kept))
         event = {'id': request.id, 'source': request.path, 'subject': request.model}
         line = partial(_line, time.time() - request.seconds, event, data, bodies)

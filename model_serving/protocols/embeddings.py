@@ -49,7 +49,8 @@ class Embeddings:
     def own_json(self, request: dict[str, Any], schema: dict[str, Any]) -> bytes:
         """The model's own JSON for a valid request; `schema` is that of the model. Raises InvalidInput."""
         others = {name: each for name, each in request.items() if name not in PROPERTIES and each is not None}
-        for name in others.keys() - (schema.get('properties', {}).keys() - {self.texts}):
+        known = schema.get('properties', {}).keys() - {self.texts} if schema else others.keys()
+        for name in others.keys() - known:
             raise InvalidInput(f'The model takes no {echo(name)}; leave it out', param=cut(name))
         texts = request['input']
         return encode({**others, self.texts: texts if isinstance(texts, list) else [texts]})

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from model_serving.catalogue import MountedModel
+from model_serving.errors import reason_of
 from model_serving.queues import FORWARDED, run_in_queue
 from model_serving.requests.current import current_request
 from model_serving.requests.room import room
@@ -27,13 +28,17 @@ def forward(model: MountedModel, body: bytes) -> Response:
         room.give_back(current)  # For what has come; the model takes it for what is sent on.
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     respond = partial(_respond, app, _environ(model.url, body))
-    if current is None or current.finished_by_engine:
-        return run_in_queue(model.name, len(body), respond)
-    current.finished_by_engine = True  # It ends with the response to the whole request, not with this one.
-    try:
+    if current is None:
         return respond()
+    held, current.finished_by_engine = current.finished_by_engine, True  # It does not end with this response.
+    try:
+        response = run_in_queue(model.name, len(body), respond)
     finally:
-        current.finished_by_engine = False
+        current.finished_by_engine = held
+    current.model_status = status = response.status_code
+    if status >= 400:  # Which the status of the request need not show.
+        current.reason = current.reason or reason_of(status)
+    return response
 
 
 def _environ(path: str, body: bytes) -> dict[str, Any]:

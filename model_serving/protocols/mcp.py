@@ -45,13 +45,17 @@ class ProtocolError(Exception):
 
 
 class Message(NamedTuple):
-    """A request, or a notification, which has no id. A `stateless` one is of a version without handshake."""
+    """A request, or a notification, which has no id.
+
+    A `stateless` one is of a version without handshake. `size` is that of its body, in bytes.
+    """
 
     id: str | int | None
     method: str
     params: dict[str, Any]
     meta: dict[str, Any]
     stateless: bool
+    size: int
 
 
 def read_message(body: bytes, header: Header) -> Message:
@@ -68,7 +72,7 @@ def read_message(body: bytes, header: Header) -> Message:
     meta = params['_meta'] if isinstance(params.get('_meta'), dict) else {}
     said = header(VERSION_HEADER), meta.get(VERSION_KEY)
     stateless = any(version not in (None, *WITH_HANDSHAKE) for version in said)
-    return Message(id_, value['method'], params, meta, stateless)
+    return Message(id_, value['method'], params, meta, stateless, len(body))
 
 
 def require_consistent(message: Message, header: Header) -> None:

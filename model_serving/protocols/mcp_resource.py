@@ -12,13 +12,14 @@ from model_serving.access.guard import may_call, needs_key
 from model_serving.access.mcp_access import MCPAccess
 from model_serving.catalogue import mounted_models
 from model_serving.echo import echo
-from model_serving.errors import Overloaded, UnsupportedMediaType
+from model_serving.errors import BodyTooLarge, Overloaded, UnsupportedMediaType
 from model_serving.json_codec import encode
 from model_serving.protocols import mcp
 from model_serving.protocols.body import plain_body
 from model_serving.protocols.forward import forward
 from model_serving.protocols.mcp import INVALID_PARAMS, METHOD_NOT_FOUND, Message, ProtocolError
 from model_serving.protocols.mcp_tools import by_tool_name, failure, tool, tool_result
+from model_serving.requests.room import FREE_BYTES
 from model_serving.service_settings import ServiceSettings
 
 
@@ -78,6 +79,8 @@ def _call_tool(message: Message) -> Any:
         raise ProtocolError(INVALID_PARAMS, f'Unknown tool: {echo(name)}; tools/list has the known ones')
     body = encode(arguments or {})
     del arguments  # From here on, nobody counts the memory of what has come.
+    if len(body) > 2 * message.size + FREE_BYTES:  # As of 1e15, 1e15, ...
+        raise BodyTooLarge('The arguments are far larger with all their digits; send fewer at a time')
     try:
         answer = forward(model, body)
     except Overloaded as error:

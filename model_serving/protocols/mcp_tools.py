@@ -24,7 +24,7 @@ def by_tool_name(models: Iterable[MountedModel]) -> dict[str, MountedModel]:
     The default version of a model has the name of that.
     """
     named: dict[str, MountedModel] = {}
-    for model in models:
+    for model in sorted(models, key=lambda each: not each.is_default):  # No number hides a name.
         if model.schema.get('type') == 'object' or not model.schema:
             name = model.base_name if model.is_default else model.name
             named.setdefault(OTHER_CHARACTERS.sub('_', name)[:MAX_NAME], model)
@@ -76,6 +76,7 @@ def failure(details: dict[str, Any], retry_after_s: Any = None) -> dict[str, Any
     errors = details.get('errors') if isinstance(details.get('errors'), list) else []
     known = [each for each in errors or () if isinstance(each, dict)]
     places = [f'{each.get("pointer") or "At the top"}: {each.get("message")}' for each in known]
-    wait = f'Try again in {retry_after_s} s.' if retry_after_s else ''
+    is_said = not retry_after_s or 'try again in' in str(details.get('message'))
+    wait = '' if is_said else f'Try again in {retry_after_s} s.'
     lines = filter(None, [details.get('message'), details.get('hint'), *places, wait])
     return {'content': [{'type': 'text', 'text': '\n'.join(map(str, lines))}], 'isError': True}

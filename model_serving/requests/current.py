@@ -24,6 +24,7 @@ class CurrentRequest:
     the response with its head, where it is known, `room` the memory that it has taken for its body. `trace`
     is the header of a tracing front end. `finished`: the log and the metrics have it already. `client_gone`:
     nobody waits for the response any more; `cancel` then ends a coroutine that the view waits for.
+    `model_status` is that of the model's own answer, where the path named no model.
     `error` has the message and the details of a refusal, `payload` what the payload log knows of the bodies.
     `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is a
     task of the event loop, where its asynchronous stream can be sent as well.
@@ -38,6 +39,7 @@ class CurrentRequest:
     in_flight_cell: int | None = None
     room = 0
     cancel: Callable[[], None] | None = None
+    model_status: int | None = None
     error: tuple[str, dict[str, Any]] | None = None
     payload: Any = None
     batched = finished = client_gone = finished_by_engine = in_event_loop = False

@@ -1,5 +1,7 @@
 """A service with a URL that names no model: what it is sent goes on to the model that the body names."""
 
+import asyncio
+import functools
 import logging
 import time
 from typing import Any
@@ -19,13 +21,14 @@ from model_serving.service.application import build_service
 from model_serving.service_settings import ServiceSettings
 from model_serving.settings import load_settings
 
+NAMES = 'Nap', 'Words', 'Async', 'Await', 'Late'
 schema = {
     'type': 'object',
     'properties': {'seconds': {'type': 'number'}, 'text': {'type': 'string'}},
     'required': ['seconds'],
     'examples': [{'seconds': 0}],
 }
-running = {'most': 0, 'now': 0, 'begun': 0}
+running = {'most': 0, 'now': 0, 'begun': 0, 'awaited': 0, 'cancelled': 0}
 
 
 class NapResource(Resource):
@@ -59,6 +62,41 @@ class WordsResource(Resource):
     def post(self) -> Any:
         """Two words."""
         return Response((word for word in ['one ', 'two']), mimetype='text/plain')
+
+
+class AwaitResource(Resource):
+    """Waits in the event loop."""
+
+    @validate_json(schema)
+    async def post(self) -> Any:
+        """Wait."""
+        running['awaited'] += 1
+        try:
+            await asyncio.sleep(request.json['seconds'])
+        except asyncio.CancelledError:
+            running['cancelled'] += 1
+            raise
+        return {}
+
+
+def late(view: Any) -> Any:
+    @functools.wraps(view)
+    def wait(*args: Any) -> Any:
+        if 'text' not in request.get_data(as_text=True):
+            time.sleep(3.5)
+        return view(*args)
+
+    return wait
+
+
+class LateResource(Resource):
+    """Reads its body after the deadline, unless that has a text."""
+
+    @late
+    @validate_json({'type': 'object', 'examples': [{'text': ''}]})
+    def post(self) -> Any:
+        """Nothing."""
+        return {}
 
 
 class AsyncResource(Resource):
@@ -100,8 +138,8 @@ def create_app() -> Any:
     api.add_resource(ReadyResource, '/health/ready', endpoint='health_ready')
     api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
     api.add_resource(RunningResource, '/running', endpoint='running')
-    api.add_resource(AnyResource, *(f'/any/{name}' for name in ('Nap', 'Words', 'Async')), endpoint='any')
-    for resource in NapResource, WordsResource, AsyncResource:
+    api.add_resource(AnyResource, *(f'/any/{name}' for name in NAMES), endpoint='any')
+    for resource in NapResource, WordsResource, AsyncResource, AwaitResource, LateResource:
         name = resource.__name__.removesuffix('Resource')
         api.add_resource(resource, f'/v1/{name}', endpoint=name)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from model_serving.engine.errand import MAX_ERRANDS
 from tests.engine.clients import ROOT, Service, at_once, request_of, until
 from tests.raw_http import Answer, post, send
 from tests.service_process import running_service
@@ -18,7 +19,13 @@ SERVED = 'tests.engine.forwarding_service:app'
 @pytest.fixture(scope='module')
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp('forwarding') / 'log'
-    settings = {'THREADS': '2', 'MODEL_SERVING_TIMEOUT_S': '3', 'MODEL_SERVING_MAX_WAITING': '4'}
+    settings = {
+        'THREADS': '2',
+        'MODEL_SERVING_TIMEOUT_S': '3',
+        'MODEL_SERVING_MAX_WAITING': '200',
+        'MODEL_SERVING_MAX_BODY_BYTES': '8000000',
+        'MODEL_SERVING_MAX_BUFFERED_BYTES': '8000000',
+    }
     with running_service(log, ROOT, SERVED, **settings) as url:
         yield Service(url, log)
 
@@ -56,17 +63,27 @@ def test_stream_and_coroutine_come_whole(service: Service, name: str, body: str)
 
 
 def test_calls_share_the_slots_and_the_queue_of_the_model(service: Service) -> None:
-    with at_once() as submit:
-        calls = [submit(call, service, path, {'seconds': 0.3}) for path in 8 * ['/any/Nap', '/v1/Nap']]
+    with at_once(300) as submit:
+        calls = [submit(call, service, path, {'seconds': 0.01}) for path in 150 * ['/any/Nap', '/v1/Nap']]
         answers = [each.result() for each in calls]
     statuses = [answer.status for answer in answers]
     assert set(statuses) == {200, 503}
-    assert statuses.count(200) >= 4
     assert call(service, '/any/Nap', {'seconds': 0}).status == 200
     assert service.get('/running').json['most'] <= 2
     refused = next(answer for answer in answers if answer.status == 503)
     assert 'requests to Nap are waiting' in refused.json['message']
     assert refused.headers['retry-after']
+
+
+def test_model_takes_so_many_and_leaves_threads_to_the_others(service: Service) -> None:
+    with at_once(160) as submit:
+        calls = [submit(call, service, '/any/Await', {'seconds': 1.5}) for _ in range(160)]
+        until(lambda: sum(each.done() for each in calls) >= 160 - MAX_ERRANDS)
+        began = time.monotonic()
+        assert call(service, '/any/Words', {}).status == 200
+        assert time.monotonic() - began < 1
+        statuses = [each.result().status for each in calls]
+    assert (statuses.count(200), statuses.count(503)) == (MAX_ERRANDS, 160 - MAX_ERRANDS)
 
 
 def test_slow_model_keeps_nobody_from_another(service: Service) -> None:
@@ -103,12 +120,41 @@ def test_call_of_a_client_that_has_gone_is_not_begun(service: Service) -> None:
     assert service.get('/running').json['begun'] == begun
 
 
+def test_coroutines_of_clients_that_have_gone_are_cancelled(service: Service) -> None:
+    before = service.get('/running').json
+    connections = [service.connect() for _ in range(40)]
+    for connection in connections:
+        connection.sendall(request_of('POST', '/any/Await', body=b'{"seconds": 2.5}'))
+    until(lambda: service.get('/running').json['awaited'] - before['awaited'] == 40)
+    for connection in connections:
+        connection.close()
+    until(lambda: service.get('/running').json['cancelled'] - before['cancelled'] == 40, 2)
+
+
+def test_memory_that_is_taken_after_the_deadline_comes_back(service: Service) -> None:
+    rows = 30_000 * [[1]]
+    with at_once() as submit:
+        late = [submit(call, service, '/any/Late', {'rows': rows}) for _ in range(4)]
+        assert {each.result().status for each in late} <= {503, 504}
+    time.sleep(4)
+    assert call(service, '/v1/Late', {'rows': rows, 'text': ''}).status == 200
+
+
+def test_failure_counts_as_one_whatever_the_status_of_the_request(service: Service) -> None:
+    assert call(service, '/any/Nap', {'seconds': -1}).status == 200
+    assert call(service, '/any/Nap', {'seconds': 'long'}).status == 200
+    metrics = service.get('/metrics').body.decode()
+    for reason in 'crash', 'invalid':
+        assert re.search(rf'_requests_total\{{model="Nap",reason="{reason}",status="200"\}} [1-9]', metrics)
+
+
 def test_metrics_and_log_know_the_model_and_the_request(service: Service) -> None:
     body = b'{"seconds": 0}'
     answer = send(service.url, request_of('POST', '/any/Nap', 'X-Request-ID: mine', body=body))
     assert answer.headers['x-request-id'] == 'mine'
     assert '[mine] - [nap] - slept' in service.text()
-    assert service.text().count('[mine] - [access]') == 1
+    [line] = [line for line in service.text().splitlines() if '[mine] - [access]' in line]
+    assert line.endswith('127.0.0.1 model=Nap')
     counted = r'^model_serving_requests_total\{model="Nap",.*status="200".*\} [1-9]'
     until(lambda: re.search(counted, service.get('/metrics').body.decode(), re.MULTILINE))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from model_serving.observability.metrics import reason_of
+from model_serving.errors import reason_of
 from tests.kubernetes.complaints import metric_complaints
 from tests.kubernetes.manifests import read_files
 from tests.kubernetes.queries import ADAPTER_RULE, PRODUCTION, adapter_query, keda_query

@@ -1,5 +1,6 @@
 import pytest
 
+from model_serving.errors import reason_of
 from model_serving.observability import exposition as exposition_utils
 from model_serving.observability import metrics as metrics_utils
 from model_serving.observability.exposition import exposition
@@ -8,7 +9,6 @@ from model_serving.observability.metrics import (
     observe_batch,
     observe_call,
     observe_load,
-    reason_of,
     record_request,
 )
 from model_serving.observability.shared_cells import SharedCells

@@ -86,7 +86,11 @@ def test_query_of_the_dashboard_has_an_answer(loaded: Loaded, query: str) -> Non
 
 def test_dashboard_asks_for_metrics_that_there_are() -> None:
     known = {metric.name for metric in METRICS} | {'model_serving_build_info'}
-    known -= {'model_serving_key_requests_total'}  # There are none unless keys are on.
+    known -= {
+        'model_serving_key_requests_total',
+        'model_serving_payloads_total',
+        'model_serving_remembered_answers_total',
+    }  # There are none unless a setting, or a resource, asks for them.
     asked = {
         re.sub(r'_(bucket|sum|count)$', '', name)
         for query in QUERIES

@@ -97,6 +97,17 @@ class ImageResource(Resource):  # type: ignore[misc]
         return Response(b'\x89PNG', mimetype='image/png')
 
 
+class FileResource(Resource):  # type: ignore[misc]
+    """Takes a file."""
+
+    @validate_json(
+        {'type': 'object', 'properties': {'file': {'contentEncoding': 'base64'}}, 'required': ['file']}
+    )
+    def post(self) -> Any:
+        """Its size as base64."""
+        return {'size': len(request.json['file'])}
+
+
 def add_seen(view: Any) -> Any:
     """A decorator of an author, who expects the dict that the view returns."""
 
@@ -126,6 +137,7 @@ RESOURCES = {
     'Stream': StreamResource,
     'Tuple': TupleResource,
     'Image': ImageResource,
+    'File': FileResource,
     'Decorated': DecoratedResource,
 }
 

@@ -183,8 +183,18 @@ def test_call_that_a_url_without_a_model_sends_on_is_logged(service: Logged) -> 
 
         assert (answer.status, answer.json) == (200, {'status': status})
         assert (event['source'], event['subject']) == ('/sends', 'Login')
+        assert event['data']['status'] == status
         assert event['data'].get('request') == ({'name': 'Leo'} if status == 200 else None)
         assert SECRET not in service.file.read_text()
+
+
+def test_file_is_logged_by_its_type_and_size_though_it_looks_like_json(service: Logged) -> None:
+    before = len(service.file.read_text().splitlines())
+    answer = post(service.url, '/v1/File', b'{"file": "x"}', content_type='text/plain')
+    data = service.lines(before + 1)[-1]['data']
+
+    assert answer.json == {'size': 20}
+    assert (data['request_type'], data['request_bytes'], 'request' in data) == ('text/plain', 13, False)
 
 
 def test_what_is_no_call_is_not_logged(service: Logged) -> None:
@@ -361,7 +371,10 @@ def test_nobody_waits_for_a_file_that_takes_nothing(tmp_path: Path) -> None:
 
 def test_calls_keep_the_fast_path(tmp_path: Path) -> None:
     with logged(tmp_path) as service:
-        assert 'On the fast path: Async, Image, Login, Stream, Tuple, XXXModel\n' in service.log.read_text()
+        assert (
+            'On the fast path: Async, File, Image, Login, Stream, Tuple, XXXModel\n'
+            in service.log.read_text()
+        )
 
 
 # The settings

@@ -184,7 +184,7 @@ def test_unknown_model_is_404(client: FlaskClient, name: str) -> None:
 
 
 def test_model_that_failed_to_load_is_503(client: FlaskClient) -> None:
-    response = ask(client, 'a', model='Broken')
+    response = ask(client, 'a', model='Broken', dimensions=2)
     assert (response.status_code, response.headers['Retry-After']) == (503, '10')
     assert response.json['error']['message'].startswith('Broken failed to load: RuntimeError')
     assert response.json['error']['type'] == 'server_error'

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_restful import Resource
 
+from model_serving.catalogue import MountedModel
 from model_serving.protocols.mcp import VERSIONS
+from model_serving.protocols.mcp_tools import by_tool_name, failure
 from tests.protocols.mcp_calls import CAPABILITIES, META, NEWEST, VERSION, call, message, newest, send
 from tests.protocols.mcp_models import EVERY_KEYWORD, PIXEL
 from tests.protocols.mcp_service import create_app
@@ -80,6 +83,28 @@ def test_answer_is_structured_and_text(client: FlaskClient) -> None:
 def test_number_of_over_64_bits_is_whole(client: FlaskClient) -> None:
     answer = send(client, *newest('tools/call', name='Big', arguments={})).data
     assert json.loads(answer)['result']['structuredContent'] == {'number': 2**64 + 1, 'nan': None}
+
+
+def test_arguments_that_grow_are_refused(client: FlaskClient) -> None:
+    arguments = '{"name": "Leo", "more": [' + ','.join(60_000 * ['1e15']) + ']}'
+    text = json.dumps(message('tools/call', name='Hello', arguments='HERE')).replace('"HERE"', arguments)
+    response = client.post('/mcp', data=text, content_type='application/json')
+    assert response.status_code == 413
+    assert response.get_json()['message'].startswith('The arguments are far larger')
+
+
+def test_name_of_a_model_is_not_taken_by_a_version_of_another() -> None:
+    models = [
+        MountedModel('V@1', ('/v1/V/versions/1', '/v1/V'), {'type': 'object'}, Resource),
+        MountedModel('V@2', ('/v1/V/versions/2',), {'type': 'object'}, Resource),
+        MountedModel('V_2', ('/v1/V_2',), {'type': 'object'}, Resource),
+    ]
+    assert {name: model.name for name, model in by_tool_name(models).items()} == {'V': 'V@1', 'V_2': 'V_2'}
+
+
+def test_time_to_wait_is_said_once() -> None:
+    [content] = failure({'message': 'Full; try again in 7 s'}, '7')['content']
+    assert content['text'] == 'Full; try again in 7 s'
 
 
 def test_image_is_an_image(client: FlaskClient) -> None:

@@ -131,6 +131,14 @@ def bearer(key: str) -> dict[str, str]:
     return {'Authorization': f'Bearer {key}'}
 
 
+@pytest.mark.parametrize(('key', 'expected'), [({}, 403), ({'HTTP_AUTHORIZATION': f'Bearer {BOSS}'}, 200)])
+def test_page_whose_name_leads_here_needs_a_key(
+    with_keys: FlaskClient, key: dict[str, str], expected: int
+) -> None:
+    rebound = {'HTTP_ORIGIN': 'http://evil.example.com', 'HTTP_HOST': 'evil.example.com'}
+    assert status(with_keys, **rebound, **key) == expected
+
+
 def test_key_sees_its_tools(with_keys: FlaskClient) -> None:
     assert names(with_keys, bearer(SHOP)) == ['XXXModel']
     assert names(with_keys, {'X-API-Key': BOSS}) == ['XXXModel', 'DigitsModel']
@@ -169,7 +177,7 @@ def test_limit_counts_calls_alone_and_says_when_to_try_again(with_keys: FlaskCli
     result = send(with_keys, call, bearer(SHOP)).get_json()['result']
     assert result['isError'] is True
     assert 'XXXModel takes 2/h from this key' in result['content'][0]['text']
-    assert 'Try again in ' in result['content'][0]['text']
+    assert 'try again in ' in result['content'][0]['text']
 
 
 def test_own_page_may_call_with_a_key_under_any_name(with_keys: FlaskClient) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,7 +150,9 @@ def test_shipped_model_is_planned_whatever_the_environment_says_of_its_service(t
 
 def test_version_is_planned_by_its_number_whatever_the_settings_say_of_the_others(tmp_path: Path) -> None:
     root = copy_with_models(tmp_path / 'project', {'WaitingModel': BEGIN + RESOURCES['WaitingModel']})
-    module = 'model_serving.resources.waiting_model_resource:WaitingModelResource'
+    resources = root / 'model_serving' / 'resources'
+    shutil.copy(resources / 'waiting_model_resource.py', resources / 'waiting_model_2_resource.py')
+    module = 'model_serving.resources.waiting_model_2_resource:WaitingModelResource'
     mount = f"    Mount('WaitingModel', '{module}', version='2'),\n"
     main = root / 'main.py'
     main.write_text(main.read_text().replace(END_OF_MODELS, mount + END_OF_MODELS))
