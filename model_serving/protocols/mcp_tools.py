@@ -23,12 +23,12 @@ def by_tool_name(models: Iterable[MountedModel]) -> dict[str, MountedModel]:
 
     The default version of a model has the name of that.
     """
-    named: dict[str, MountedModel] = {}
-    for model in sorted(models, key=lambda each: not each.is_default):  # No number hides a name.
+    mounted, named = list(models), dict[str, MountedModel]()
+    for model in sorted(mounted, key=lambda each: not each.is_default):  # No number hides a name.
         if model.schema.get('type') == 'object' or not model.schema:
             name = model.base_name if model.is_default else model.name
             named.setdefault(OTHER_CHARACTERS.sub('_', name)[:MAX_NAME], model)
-    return named
+    return dict(sorted(named.items(), key=lambda item: mounted.index(item[1])))
 
 
 def tool(name: str, model: MountedModel) -> dict[str, Any]:

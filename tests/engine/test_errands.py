@@ -83,7 +83,8 @@ def test_model_takes_so_many_and_leaves_threads_to_the_others(service: Service) 
         assert call(service, '/any/Words', {}).status == 200
         assert time.monotonic() - began < 1
         statuses = [each.result().status for each in calls]
-    assert (statuses.count(200), statuses.count(503)) == (MAX_ERRANDS, 160 - MAX_ERRANDS)
+    assert set(statuses) == {200, 503}
+    assert MAX_ERRANDS // 2 < statuses.count(200) <= MAX_ERRANDS
 
 
 def test_slow_model_keeps_nobody_from_another(service: Service) -> None:
