@@ -11,15 +11,9 @@ from flask import Response, request
 from flask_restful import Resource
 
 from model_serving.catalogue import mounted_models
-from model_serving.console.index_resource import IndexResource
-from model_serving.health.health_resource import LiveResource, ReadyResource
-from model_serving.observability.access_log import configure_logging
-from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.protocols.forward import forward
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 NAMES = 'Nap', 'Words', 'Async', 'Await', 'Late'
 schema = {
@@ -131,17 +125,10 @@ class RunningResource(Resource):
 
 def create_app() -> Any:
     """The application."""
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    api.add_resource(IndexResource, '/', endpoint='index')
-    api.add_resource(LiveResource, '/health/live', endpoint='health_live')
-    api.add_resource(ReadyResource, '/health/ready', endpoint='health_ready')
-    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
+    models = NapResource, WordsResource, AsyncResource, AwaitResource, LateResource
+    app, api = small_service({each.__name__.removesuffix('Resource'): each for each in models})
     api.add_resource(RunningResource, '/running', endpoint='running')
     api.add_resource(AnyResource, *(f'/any/{name}' for name in NAMES), endpoint='any')
-    for resource in NapResource, WordsResource, AsyncResource, AwaitResource, LateResource:
-        name = resource.__name__.removesuffix('Resource')
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
 
     @app.before_request
     def know_the_user() -> None:

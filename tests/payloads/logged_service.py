@@ -9,15 +9,10 @@ from flask_restful import Resource
 
 from model_serving.catalogue import mounted_models
 from model_serving.errors import InvalidInput
-from model_serving.health.health_resource import LiveResource
-from model_serving.observability.access_log import configure_logging
-from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.protocols.forward import forward
 from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 SECRET = 'hunter2'
 
@@ -144,12 +139,7 @@ RESOURCES = {
 
 def create_app() -> Any:
     """The application."""
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    api.add_resource(LiveResource, '/', '/health/live', endpoint='health_live')
-    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
-    for name, resource in RESOURCES.items():
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
+    app, _ = small_service(RESOURCES)
     app.add_url_rule('/sends', view_func=sends, methods=['POST'])
     return app
 

@@ -7,13 +7,8 @@ from flask import Response, after_this_request, request, session
 from flask_restful import Resource
 
 from model_serving.errors import ModelNotReady
-from model_serving.health.health_resource import LiveResource
-from model_serving.observability.access_log import configure_logging
-from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 schema: dict[str, Any] = {'type': 'object', 'properties': {'x': {'type': 'number'}}, 'required': ['x']}
 runs: dict[str, int] = {}
@@ -115,13 +110,8 @@ RESOURCES = {
 
 def create_app() -> Any:
     """The application."""
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
+    app, _ = small_service(RESOURCES)
     app.secret_key = 'not one'
-    api.add_resource(LiveResource, '/', endpoint='health_live')
-    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
-    for name, resource in RESOURCES.items():
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
     return app
 
 
