@@ -89,6 +89,15 @@ class ServiceSettings:
     payload_log_max_bytes: int = setting(64 * 1024, minimum=0)
     """The largest body in such a line; of a larger one, it has the size."""
 
+    jobs: str = ''
+    """The file of the jobs that calls become whose clients ask for that; empty: these calls are as others."""
+
+    jobs_timeout_s: float = setting(3600.0, minimum=0)
+    """Seconds after which a job has failed, whatever the model does."""
+
+    jobs_keep_s: float = setting(3600.0, minimum=0)
+    """Seconds for which the answer of a job is kept."""
+
     mcp: str = setting('auto', choices=('auto', 'on', 'off'))
     """Whether /mcp serves the models as tools; `auto`: where keys are needed or only this machine calls."""
 

@@ -12,9 +12,10 @@ from model_serving.engine.fast_path import FastPath, Route
 from model_serving.engine.http_response import WSGIResponse
 from model_serving.errors import ServingError
 from model_serving.health.readiness import readiness_of
+from model_serving.jobs.mount import unfinished_jobs
 from model_serving.observability.metrics import begin_request, record_request
 from model_serving.requests.current import REQUEST_KEY, CurrentRequest
-from model_serving.web.api import error_body, model_of
+from model_serving.web.api import error_body, is_model, model_of
 from model_serving.web.app import ServiceApp
 
 DEFAULT_BODY_BYTES = 32 * 1024 * 1024
@@ -53,6 +54,10 @@ class Application:
 
     def announce_stop(self) -> None:
         """Say by readiness that the service is about to end."""
+
+    def unfinished_jobs(self) -> int:
+        """How many jobs this process has yet to finish, whose clients are not connected."""
+        return 0
 
     def target(self, environ: dict[str, Any]) -> Target:
         """What answers a request."""
@@ -118,6 +123,10 @@ class ServiceApplication(Application):
         if 'readiness' in self.app.extensions:
             readiness_of(self.app).is_stopping = True
 
+    def unfinished_jobs(self) -> int:
+        """How many jobs this process has yet to finish, whose clients are not connected."""
+        return unfinished_jobs(self.app)
+
     def target(self, environ: dict[str, Any]) -> Target:
         """The fast path of a POST to a model, else Flask's dispatch."""
         path = environ['PATH_INFO']
@@ -159,7 +168,7 @@ class ServiceApplication(Application):
         return self.answer(call)
 
     def _queue_name(self, environ: dict[str, Any]) -> str:
-        """The model that a request is for; else its endpoint."""
+        """The model that a request calls; else its endpoint."""
         path = environ['PATH_INFO']
         endpoint = self._endpoints.get(path)
         if endpoint is None:
@@ -167,7 +176,7 @@ class ServiceApplication(Application):
                 endpoint, _ = self._adapter.match(path, environ['REQUEST_METHOD'])
             except HTTPException:
                 return NO_ENDPOINT
-        return model_of(endpoint)
+        return model_of(endpoint) if is_model(self.app.view_functions[endpoint]) else endpoint
 
     def _match(self, method: str, path: str) -> str | None:
         """The endpoint that Flask finds; None where it finds none."""

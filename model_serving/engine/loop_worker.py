@@ -131,7 +131,8 @@ class LoopWorker(Worker):  # type: ignore[misc]
         for listener in listeners:
             listener.close()
         self.server.idle_seconds = IDLE_SECONDS_AT_RELOAD if is_replaced else IDLE_SECONDS_AT_STOP
-        while self._count() and time.monotonic() < end and not self.skips_grace:
+        unfinished = self.server.application.unfinished_jobs
+        while (self._count() or unfinished()) and time.monotonic() < end and not self.skips_grace:
             self.wakeup.clear()
             await self._wait(PAUSE_SECONDS)
 

@@ -67,12 +67,13 @@ REMEMBERED = Metric(
     'Calls that a remembered answer was sought for.',
     ('model', 'outcome'),
 )
+JOBS = Metric('model_serving_jobs_total', 'Jobs accepted, and how they ended.', ('model', 'outcome'))
 METRICS = (
     REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
-    KEY_REQUESTS, PAYLOADS, REMEMBERED,
+    KEY_REQUESTS, PAYLOADS, REMEMBERED, JOBS,
 )  # fmt: skip
 
-COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED}
+COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED, 'jobs': JOBS}
 
 MAX_KEY_SERIES = 300
 KEY_REFUSALS = 'unauthorized', 'forbidden', 'limited'
@@ -185,7 +186,7 @@ def _observe(metric: Metric, model: str, value: float) -> None:
 
 
 def count(name: str, model: str, outcome: str) -> None:
-    """Count one more of `payloads` or `remembered`, for a model with an outcome."""
+    """Count one more of `payloads`, `remembered` or `jobs`, for a model with an outcome."""
     region = shared_cells.region
     cell = region.cache.get((name, model, outcome))
     if cell is None:

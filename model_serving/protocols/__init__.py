@@ -3,6 +3,8 @@
 - `body.plain_bytes`: the most that a compressed body becomes
 - `embeddings.Embeddings`: where a model takes texts, and has their vectors
 - `embeddings.embeddings_of`: what a resource declares of that
+- `forward.respond`: what an application answers, as a response
+- `forward.with_body`: an environment for a request of its own
 - `mcp_resource.mount_mcp`: mounts /mcp, where the settings say so
 - `mount.PLATFORM_HEALTH`: the endpoint of the platform's own question for the health
 - `mount.mount_protocols`: mounts them for the models that have tensors

@@ -12,8 +12,11 @@ from model_serving.queues import FORWARDED, run_in_queue
 from model_serving.requests.current import current_request
 from model_serving.requests.room import room
 
-OF_THE_BODY = 'CONTENT_LENGTH', 'HTTP_CONTENT_ENCODING', 'HTTP_TRANSFER_ENCODING', 'wsgi.input_terminated'
-"""What an environment says of a body: another one takes its place."""
+OF_THE_REQUEST = {
+    *('CONTENT_LENGTH', 'HTTP_CONTENT_ENCODING', 'HTTP_TRANSFER_ENCODING', 'wsgi.input_terminated'),
+    *('HTTP_EXPECT', 'HTTP_PREFER'),
+}
+"""What an environment says of how a body came, and an answer is to come."""
 
 
 def forward(model: MountedModel, body: bytes) -> Response:
@@ -27,12 +30,12 @@ def forward(model: MountedModel, body: bytes) -> Response:
     if current is not None:
         room.give_back(current)  # For what has come; the model takes it for what is sent on.
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    respond = partial(_respond, app, _environ(model.url, body))
+    answer = partial(respond, app, _environ(model.url, body))
     if current is None:
-        return respond()
+        return answer()
     held, current.finished_by_engine = current.finished_by_engine, True  # It does not end with this response.
     try:
-        response = run_in_queue(model.name, len(body), respond)
+        response = run_in_queue(model.name, len(body), answer)
     finally:
         current.finished_by_engine = held
     current.model_status = status = response.status_code
@@ -41,26 +44,29 @@ def forward(model: MountedModel, body: bytes) -> Response:
     return response
 
 
-def _environ(path: str, body: bytes) -> dict[str, Any]:
-    environ = {
+def with_body(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """A copy of an environment, for a request of its own with this body."""
+    kept = {
         name: value
-        for name, value in request.environ.items()
-        if name not in OF_THE_BODY and not name.startswith(('werkzeug.', 'flask.'))
+        for name, value in environ.items()
+        if name not in OF_THE_REQUEST and not name.startswith(('werkzeug.', 'flask.'))
     }
+    return {**kept, 'CONTENT_LENGTH': str(len(body)), 'wsgi.input': io.BytesIO(body)}
+
+
+def _environ(path: str, body: bytes) -> dict[str, Any]:
     return {
-        **environ,
+        **with_body(request.environ, body),
         FORWARDED: True,
         'REQUEST_METHOD': 'POST',
         'PATH_INFO': path,
         'QUERY_STRING': '',
         'CONTENT_TYPE': 'application/json',
-        'CONTENT_LENGTH': str(len(body)),
         'HTTP_ACCEPT': 'application/json',
-        'wsgi.input': io.BytesIO(body),
     }
 
 
-def _respond(app: Flask, environ: dict[str, Any]) -> Response:
+def respond(app: Flask, environ: dict[str, Any]) -> Response:
     """What Flask's `wsgi_app` makes, as a response; a stream is read to its end."""
     with app.request_context(environ):
         try:

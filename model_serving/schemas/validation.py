@@ -47,14 +47,17 @@ def validate_json(
         uploads = BodyReader(schema) if file_properties(schema) and not force else None
         read = functools.partial(_read_body, uploads) if uploads else _read_json
 
-        @functools.wraps(view)
-        def validated(*args: Any, **kwargs: Any) -> Any:
+        def require_valid_body() -> None:
             current: Request = request._get_current_object()  # type: ignore[attr-defined]
             body = current.get_data()
             instance = read(current, body, force)
             require_valid(compiled, instance, len(body))
             if len(body) > LARGE_BYTES and (arrays or may_be_deep(body)) and is_deep(instance):
                 raise invalid_json(body, ValueError(TOO_DEEP))
+
+        @functools.wraps(view)
+        def validated(*args: Any, **kwargs: Any) -> Any:
+            require_valid_body()
             return view(*args, **kwargs)
 
         validated.itself = validated  # type: ignore[attr-defined] # What wraps it has this attribute, too.
@@ -62,6 +65,7 @@ def validate_json(
         validated.request_schema = schema  # type: ignore[attr-defined]
         validated.response_schema = response  # type: ignore[attr-defined]
         validated.uploads = uploads  # type: ignore[attr-defined]
+        validated.require_valid_body = require_valid_body  # type: ignore[attr-defined]
         return validated  # type: ignore[return-value]
 
     return decorate

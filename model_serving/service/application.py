@@ -5,6 +5,7 @@ from flask import Flask
 from model_serving.access.guard import guard_of
 from model_serving.console.pages import serve_client
 from model_serving.health.readiness import Readiness
+from model_serving.jobs.mount import take_jobs
 from model_serving.observability.access_log import log_requests
 from model_serving.observability.log_formats import log_version
 from model_serving.observability.metrics import record_request
@@ -41,4 +42,5 @@ def build_service(settings: ServiceSettings) -> tuple[Flask, JSONApi]:
     api = JSONApi(app)
     api.around = (remembering,)
     log_payloads(app, api, settings)
+    take_jobs(app, api, settings)
     return app, api

@@ -97,6 +97,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
     """The same application, by a program that has set up logging and tells itself of what goes wrong."""
     from model_serving.catalogue import pages
     from model_serving.health.readiness import readiness_of
+    from model_serving.jobs.mount import mount_jobs
     from model_serving.protocols.mcp_resource import mount_mcp
     from model_serving.protocols.mount import PLATFORM_HEALTH, mount_protocols
     from model_serving.service.application import build_service
@@ -121,6 +122,7 @@ def assemble(models: Sequence[Mount], only: tuple[str, ...], check_answers: bool
         api.add_resource(load(mount, required), *urls_by_key[mount.key], endpoint=mount.key)
         pages(app)[mount.key] = mount.page.lstrip('/'), mount.card.lstrip('/')
     mount_protocols(app, api, settings.default_model)
+    mount_jobs(app, api)
     if required:
         readiness_of(app).require()
     return app

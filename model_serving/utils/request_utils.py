@@ -1,0 +1,3 @@
+"""What a view that takes long may ask about its request."""
+
+from model_serving.requests.current import check_cancelled as check_cancelled
