@@ -79,4 +79,5 @@ def _accept(runner: JobRunner, current: CurrentRequest) -> Any:
     job = runner.put(current.model, key_name, environ, len(body))
     url = f'{request.root_path}{request.path}/jobs/{job.id}'
     described, status, headers = answer_about(job, url)
-    return described, status, {**headers, 'Location': url, 'Preference-Applied': 'respond-async'}
+    location = request.host_url.rstrip('/') + url  # Some clients take no path alone.
+    return described, status, {**headers, 'Location': location, 'Preference-Applied': 'respond-async'}

@@ -11,7 +11,7 @@ from flask import Flask
 
 from model_serving.access.guard import needs_key
 from model_serving.catalogue import JSON, MountedModel, mounted_models
-from model_serving.openapi import request_id
+from model_serving.openapi import jobs, request_id
 from model_serving.openapi.error_answers import ERROR_SCHEMA, error_references, error_responses
 from model_serving.openapi.references import embedded
 from model_serving.uploads.body_reader import FORM, BodyReader
@@ -46,22 +46,31 @@ def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
         'info': {'title': 'model-serving', 'version': __version__, 'description': _about(models)},
         'servers': [{'url': root}],
         'tags': TAGS,
-        'paths': {
-            **{
-                url: {'post': _post(model, url, needs_key(app, model.name))}
-                for model in models
-                for url in model.urls
-            },
-            **_service_paths(app),
-        },
+        'paths': {**_model_paths(app, models), **_service_paths(app)},
         'components': {
-            'schemas': {'Error': ERROR_SCHEMA, **_schemas(models)},
+            'schemas': {
+                'Error': ERROR_SCHEMA,
+                **_schemas(models),
+                **({'Job': jobs.SCHEMA} if 'jobs' in app.extensions else {}),
+            },
             'responses': error_responses(needs_key(app)),
             'headers': {request_id.NAME: request_id.HEADER},
             'parameters': {request_id.NAME: request_id.PARAMETER},
             **({'securitySchemes': SECURITY_SCHEMES} if needs_key(app) else {}),
         },
     }
+
+
+def _model_paths(app: Flask, models: list[MountedModel]) -> dict[str, Any]:
+    takes_jobs = 'jobs' in app.extensions
+    paths: dict[str, Any] = {}
+    for model in models:
+        has_key = needs_key(app, model.name)
+        for url in model.urls:
+            paths[url] = {'post': _post(model, url, has_key, takes_jobs)}
+            if takes_jobs:
+                paths[f'{url}/jobs/{{job_id}}'] = jobs.job_path(_id(model, url), _security(has_key))
+    return paths
 
 
 def _about(models: list[MountedModel]) -> str:
@@ -95,7 +104,7 @@ def _id(model: MountedModel, url: str = '') -> str:
     return re.sub(r'[^A-Za-z0-9._-]', '_', place)
 
 
-def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
+def _post(model: MountedModel, url: str, has_key: bool, takes_jobs: bool) -> dict[str, Any]:
     summary, rest = _summary(model.description, model.schema.get('title') or model.name)
     failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
     texts = [failure, model.schema.get('description', ''), rest]
@@ -104,7 +113,7 @@ def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
         'operationId': _id(model, url),
         'summary': summary,
         'description': '\n\n'.join(filter(None, texts)),
-        'parameters': request_id.PARAMETERS,
+        'parameters': [*request_id.PARAMETERS, *[jobs.PREFER] * takes_jobs],
         'requestBody': {
             'description': model.schema.get('title', 'The request.'),
             'required': True,
@@ -112,6 +121,7 @@ def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
         },
         'responses': {
             '200': _response({JSON: _media(f'{_id(model)}Response', model.response_schema)}),
+            **(jobs.accepted() if takes_jobs else {}),
             **error_references(has_body=True, needs_key=has_key),
         },
         **({} if model.safe_to_retry else {'x-safe-to-retry': False}),

@@ -15,7 +15,8 @@ class BadAnswer(Exception):
 def answer_check(resource: Any) -> Callable[[str, Response], None] | None:
     """A function that validates the response to a method of `resource`; None if it has no response schemas.
 
-    It raises BadAnswer, with the place, for JSON of status 2xx that breaks the schema.
+    It raises BadAnswer, with the place, for JSON of status 2xx that breaks the schema; 202 only announces an
+    answer.
     """
     methods = getattr(resource, 'methods', None) or ()
     given = {name: getattr(getattr(resource, name.lower()), 'response_schema', None) for name in methods}
@@ -23,7 +24,8 @@ def answer_check(resource: Any) -> Callable[[str, Response], None] | None:
 
     def check(method: str, response: Response) -> None:
         schema = schemas.get(method)
-        if schema is None or not response.is_json or not 200 <= response.status_code < 300:
+        is_answer = 200 <= response.status_code < 300 and response.status_code != 202
+        if schema is None or not response.is_json or not is_answer:
             return
         for pointer, message in schema.violations(response.get_json()):
             place = pointer or 'the top'

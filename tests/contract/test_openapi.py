@@ -21,7 +21,9 @@ def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """A service of its own: thousands of requests would drown the log that other tests read."""
     log: Path = tmp_path_factory.mktemp('openapi') / 'service.log'
     keys = write(log.with_name('keys.conf'), line('boss', BOSS))
-    settings = {'MODEL_SERVING_KEYS': str(keys)} if request.param == 'keys' else {}
+    settings = {'MODEL_SERVING_JOBS': str(log.with_name('jobs.sqlite'))}
+    if request.param == 'keys':
+        settings['MODEL_SERVING_KEYS'] = str(keys)
     with running_service(log, **settings) as url:
         yield url
     assert 'Traceback' not in log.read_text()

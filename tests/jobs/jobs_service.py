@@ -3,12 +3,13 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from flask import Response, request
 from flask_restful import Resource
 
-from model_serving.errors import InvalidInput
+from model_serving.errors import ClientGone, InvalidInput
 from model_serving.jobs.mount import mount_jobs
 from model_serving.schemas.validation import validate_json
 from model_serving.utils.request_utils import check_cancelled
@@ -18,8 +19,8 @@ schema: dict[str, Any] = {
     'type': 'object',
     'properties': {
         'seconds': {'type': 'number', 'minimum': 0},
-        'then': {'enum': ['answer', 'crash', 'exit', 'refuse', 'image', 'stream', 'nothing']},
-        'until': {'type': 'string'},
+        'then': {'enum': ['crash', 'exit', 'refuse', 'image', 'stream', 'null', 'fork']},
+        'until': {'type': 'string', 'description': 'A file that says that the call has learned of its end.'},
     },
     'required': ['seconds'],
     'additionalProperties': False,
@@ -33,29 +34,17 @@ class SlowResource(Resource):  # type: ignore[misc]
     def post(self) -> Any:
         """Sleep; then answer, or not."""
         json = request.json
+        if json.get('then') == 'fork':
+            fork(Path(json['until']))
         end = time.monotonic() + json['seconds']
         while time.monotonic() < end:
             time.sleep(0.01)
             try:
                 check_cancelled()
-            except BaseException:
-                if 'until' in json:
-                    open(json['until'], 'w').close()
+            except ClientGone:
+                Path(json['until']).touch()
                 raise
-        match json.get('then', 'answer'):
-            case 'crash':
-                raise ZeroDivisionError('secret')
-            case 'exit':
-                raise SystemExit('secret')
-            case 'refuse':
-                raise InvalidInput('Too slow; send less')
-            case 'image':
-                return Response(b'\x89PNG', mimetype='image/png')
-            case 'stream':
-                return Response((f'{number}\n' for number in range(3)), mimetype='text/plain')
-            case 'nothing':
-                return Response(status=204)
-        return {'pid': os.getpid(), 'id': request.headers['X-Request-ID'], 'kind': request.args.get('kind')}
+        return ENDS.get(json.get('then'), answer)()
 
 
 class AsyncResource(Resource):  # type: ignore[misc]
@@ -67,10 +56,44 @@ class AsyncResource(Resource):  # type: ignore[misc]
         try:
             await asyncio.sleep(request.json['seconds'])
         except asyncio.CancelledError:
-            if 'until' in request.json:
-                open(request.json['until'], 'w').close()
+            Path(request.json.get('until', os.devnull)).touch()
             raise
         return {'slept': request.json['seconds']}
+
+
+def fork(file: Path) -> None:
+    """Have a child that outlives this process, and write down its id."""
+    if child := os.fork():
+        file.write_text(str(child))
+        return
+    time.sleep(60)
+    os._exit(0)
+
+
+def answer() -> Any:
+    return {'pid': os.getpid(), 'id': request.headers.get('X-Request-ID'), 'kind': request.args.get('kind')}
+
+
+def crash() -> Any:
+    raise ZeroDivisionError('secret')
+
+
+def leave() -> Any:
+    raise SystemExit('secret')
+
+
+def refuse() -> Any:
+    raise InvalidInput('Too slow; send less')
+
+
+ENDS: dict[str | None, Any] = {
+    'crash': crash,
+    'exit': leave,
+    'refuse': refuse,
+    'image': lambda: Response(b'\x89PNG', mimetype='image/png'),
+    'stream': lambda: Response((f'{number}\n' for number in range(3)), mimetype='text/plain'),
+    'null': lambda: None,
+}
 
 
 def create_app() -> Any:
