@@ -165,7 +165,7 @@ class LoopWorker(Worker):  # type: ignore[misc]
 
     def _exit_if_busy(self) -> None:
         """End the process, and what the models have started, if a model is still running."""
-        if self.server.pool.is_busy():
+        if self.server.pool.is_busy() or self.server.application.unfinished_jobs():
             end_children(END_SECONDS, self.ppid)
             # The interpreter's own exit would wait for a model that hangs, or break one that still computes.
             logger.warning('A model is still busy; the worker ends without it')

@@ -4,8 +4,8 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
-from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Response
@@ -14,7 +14,6 @@ from model_serving.errors import Overloaded
 from model_serving.jobs.job_store import Job, JobStore
 from model_serving.json_codec import encode
 from model_serving.protocols.forward import respond
-from model_serving.requests.coroutines import start_thread
 from model_serving.requests.current import REQUEST_KEY, CurrentRequest, current_request
 from model_serving.requests.deadline import deadline
 
@@ -55,10 +54,10 @@ class JobRunner:
             if is_full or (waiting and len(waiting) >= self._max_waiting):
                 raise Overloaded(f'{self.unfinished} jobs are waiting already; try again later', 30)
             if waiting is None:
-                start_thread(partial(self._run_all, model))  # It waits for the lock.
+                _start(self._run_all, model)  # It waits for the lock.
                 waiting = self._waiting[model] = deque()
             if not self._is_watched:
-                threading.Thread(target=self._watch, name='jobs', daemon=True).start()
+                _start(self._watch)
                 self._is_watched = True
             job = self.store.add(model, key_name)
             waiting.append(Errand(job, environ, size, time.monotonic() + self.store.timeout_s))
@@ -124,3 +123,7 @@ class JobRunner:
                 request.client_gone = True
                 if (cancel := request.cancel) is not None:
                     cancel()
+
+
+def _start(function: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=function, args=arguments, name='job', daemon=True).start()

@@ -107,14 +107,6 @@ def monitored(coroutine: Coroutine[Any, Any, Result], name: str) -> Generator[An
             value, resume = error, coroutine.throw
 
 
-def start_thread(function: Callable[[], None]) -> None:
-    """Run a function that may block in a thread of the server's, or a new one."""
-    if _start_thread is None:
-        threading.Thread(target=function, daemon=True).start()
-    else:
-        _start_thread(function)
-
-
 async def run_in_thread(function: Callable[[], Result]) -> Result:
     """What `function` returns, run in a thread with a copy of the caller's context."""
     loop, context = asyncio.get_running_loop(), copy_context()

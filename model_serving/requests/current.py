@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from model_serving.errors import ClientGone
 from model_serving.requests.client_address import client_address
 
 REQUEST_KEY = 'model_serving.request'
@@ -67,17 +66,6 @@ class CurrentRequest:
 
 
 current_request: ContextVar[CurrentRequest | None] = ContextVar('current_request', default=None)
-
-
-def check_cancelled() -> None:
-    """Raise ClientGone where nobody waits for the answer to the current request any more.
-
-    Its client has closed the connection, its time is over, or its job was canceled.
-    """
-    request = current_request.get()
-    if request is not None and request.client_gone:
-        raise ClientGone
-
 
 on_trial: ContextVar[list[Callable[[], None]] | None] = ContextVar('on_trial', default=None)
 """Where a model is being run on its own example: what is tried when it has answered."""
