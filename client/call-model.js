@@ -7,18 +7,20 @@ const TIMEOUT_MS = 10000;
  * POST `body` as JSON to `path`, such as 'v1/XXXModel', and wait so long for an answer; 0 waits for ever.
  * Returns jQuery's request, which can be aborted.
  */
-function callModel(path, body, timeout = TIMEOUT_MS) {
+function callModel(path, body, timeout = TIMEOUT_MS, headers = {}) {
+  const contentType = 'application/json';
+  return callService({method: 'POST', url: path, headers, contentType, data: JSON.stringify(body), timeout});
+}
+
+/** Send a request with these settings of jQuery's, and the key where the page has one. Returns jQuery's request. */
+function callService({headers = {}, ...settings}) {
   // The field of the page, where keys are on; a key is kept nowhere else.
   const key = $('#service-key').val()?.trim();
   return $.ajax({
-    method: 'POST',
-    url: path,
-    headers: key ? {Authorization: `Bearer ${key}`} : {},
-    contentType: 'application/json',
-    data: JSON.stringify(body),
+    ...settings,
+    headers: key ? {...headers, Authorization: `Bearer ${key}`} : headers,
     // Explicit, so that jQuery never takes an answer for a script and runs it.
     dataType: 'json',
-    timeout,
   }).fail((request) => {
     if (request.status === 401 && $('#service-key').length === 0) {
       addKeyField();

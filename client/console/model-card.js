@@ -5,6 +5,7 @@ import {curlForm, curlLine} from './curl-line.js';
 import {addError, clearErrors} from './entry.js';
 import {formParts} from './form-parts.js';
 import {makeForm} from './form.js';
+import {jobBox, whenEnded} from './job.js';
 import {showViolations} from './violations.js';
 
 const TICK_MS = 100;
@@ -20,6 +21,7 @@ export class ModelCard {
     this.sender = $('<button class="button">').text('Send');
     this.canceller = $('<button class="button outlined" type="button" hidden>').text('Cancel');
     this.restorer = $('<button class="button outlined" type="button">').text('Reset');
+    this.job = jobBox(model);
     this.answer = answerView(model.name);
     this.code = this.section.find('.curl code');
     this.copier = copyButton('Copy', () => this.code.text());
@@ -28,7 +30,7 @@ export class ModelCard {
   }
 
   build() {
-    const actions = $('<div class="actions">').append(this.sender, this.canceller, this.restorer);
+    const actions = $('<div class="actions">').append(this.sender, this.canceller, this.restorer, this.job.element);
     this.form = $('<form class="model-form" novalidate>').attr('aria-labelledby', this.model.name);
     this.form.append($('<div role="alert">').append(this.error), this.fields.element, actions);
     this.section.find('.curl').prop('hidden', false).before(this.form, this.answer.element, this.curlHead());
@@ -90,7 +92,9 @@ export class ModelCard {
     const {value, problems} = this.read();
     const url = new URL(this.model.url.slice(1), document.baseURI).href;
     const parts = problems.length === 0 && formParts(this.fields, this.model.schema, value);
-    const line = problems.length === 0 && (parts ? curlForm(url, parts) : curlLine(url, JSON.stringify(value)));
+    const isJob = this.job.isTicked();
+    const lineOf = () => (parts ? curlForm(url, parts, isJob) : curlLine(url, JSON.stringify(value), isJob));
+    const line = problems.length === 0 && lineOf();
     this.code.text(line || `Not ready to be sent: ${problems[0].message}`);
     this.copier.prop('disabled', !line);
   }
@@ -108,12 +112,26 @@ export class ModelCard {
       return undefined;
     }
     this.begin();
-    this.request = callModel(this.model.url.slice(1), value, 0);
-    return this.request
+    const isJob = this.job.isTicked();
+    this.request = callModel(this.model.url.slice(1), value, 0, isJob ? {Prefer: 'respond-async'} : {});
+    return (isJob ? this.request.then((job) => this.follow(job)) : this.request)
       .always(() => this.end())
       .done((answer, reason, request) => this.answer.show(request, this.elapsed()))
       .fail((request, reason) => this.fail(request, reason))
-      .done((answer) => this.onAnswer?.(answer));
+      .done((answer) => this.told(isJob ? answer.answer : answer));
+  }
+
+  /** Pass on an answer; a job may have ended without one. */
+  told(answer) {
+    if (answer !== undefined) {
+      this.onAnswer?.(answer);
+    }
+  }
+
+  /** Wait for the end of a job. */
+  follow(job) {
+    this.request = whenEnded(job);
+    return this.request;
   }
 
   begin() {

@@ -58,6 +58,8 @@ def _describe(model: MountedModel) -> dict[str, Any]:
         described |= {'version': model.version, 'urls': model.urls}
     if model.failure is not None:
         described['failure'] = model.failure
+    if 'jobs' in current_app.extensions:
+        described['takes_jobs'] = True
     if not model.safe_to_retry:
         described['safe_to_retry'] = False
     if model.page:

@@ -8,6 +8,7 @@ from flask_restful import Resource
 
 from model_serving.catalogue import failures, pages
 from model_serving.console.index_resource import IndexResource
+from model_serving.jobs.mount import mount_jobs
 from model_serving.observability.access_log import configure_logging
 from model_serving.resources.digits_model_resource import DigitsModelResource
 from model_serving.resources.iris_model_resource import IrisModelResource
@@ -260,6 +261,7 @@ def create_app() -> Any:
     api.add_resource(IndexResource, '/', endpoint='index')
     for name, resource in MODELS.items():
         api.add_resource(resource, f'/v1/{name}', endpoint=name)
+    mount_jobs(app, api)
     pages(app)['DigitsModel'] = 'client/digits.html', 'client/digits-card.js'
     failures(app)['BrokenModel'] = f'has no weights {MARKUP}'
     return app
