@@ -56,24 +56,20 @@ def scaffold(name: str) -> None:
             print(new_model(name))
     except ScaffoldError as error:
         sys.exit(f'main.py new: {error}')
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
+        sys.exit(f'main.py new: {error}; nothing was changed')
 
 
 def new_model(name: str, root: Path = ROOT) -> str:
     """Write the files of the model `name` and mount it in main.py. Returns what to do next.
 
-    Raises ScaffoldError, with nothing written, where that would overwrite something or cannot work.
+    Raises ScaffoldError or OSError, with nothing written, where that cannot be or would overwrite something.
     """
     check_name(name)
-    main = root / 'main.py'
-    try:
-        old = main.read_text('utf-8')
-        texts = {
-            path: copy_of_reference(pattern, name, root) for path, pattern in files_of(name, root).items()
-        }
-        check_new(name, texts, root)
-        write_new(texts, root, with_mount(old, name, package_of(root)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScaffoldError(f'{error}; nothing was changed') from error
+    main = (root / 'main.py').read_text('utf-8')
+    texts = {path: copy_of_reference(pattern, name, root) for path, pattern in files_of(name, root).items()}
+    check_new(name, texts, root)
+    write_new(texts, root, with_mount(main, name, package_of(root)))
     return next_steps(name, root)
 
 
@@ -136,7 +132,7 @@ def with_last(text: str, models: ast.List, mount: str) -> str:
     end = (models.end_lineno or 0) - 1
     if lines[end].startswith(']'):
         mounted = ''.join([*lines[:end], mount, *lines[end:]])
-        with contextlib.suppress(ScaffoldError):  # Where a comma is missing.
+        with contextlib.suppress(SyntaxError):  # Where a comma is missing.
             if len(mounting_list(mounted).elts) == len(models.elts) + 1:
                 return mounted
     raise ScaffoldError(
@@ -183,12 +179,8 @@ def next_steps(name: str, root: Path = ROOT) -> str:
 
 
 def mounting_list(text: str) -> ast.List:
-    """The list MODELS in the text of main.py. Raises ScaffoldError."""
-    try:
-        statements = ast.parse(text).body
-    except SyntaxError as error:
-        raise ScaffoldError(f'main.py: {error.msg} in line {error.lineno}; mend that first') from error
-    for statement in statements:
+    """The list MODELS in the text of main.py. Raises ScaffoldError or SyntaxError."""
+    for statement in ast.parse(text, 'main.py').body:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.List):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             if ast.unparse(targets[0]) == 'MODELS':
