@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 
 from model_serving.commands.background import expected_address
@@ -68,8 +67,7 @@ def new_model(name: str, root: Path = ROOT) -> str:
     check_name(name)
     main = (root / 'main.py').read_text('utf-8')
     texts = {path: copy_of_reference(pattern, name, root) for path, pattern in files_of(name, root).items()}
-    check_new(name, texts, root)
-    write_new(texts, root, with_mount(main, name, package_of(root)))
+    write_new(name, texts, root, with_mount(main, name, package_of(root)))
     return next_steps(name, root)
 
 
@@ -188,16 +186,15 @@ def mounting_list(text: str) -> ast.List:
     raise ScaffoldError('main.py has no list MODELS = [...], where a model is mounted; bring it back first')
 
 
-def check_new(name: str, paths: Iterable[str], root: Path) -> None:
-    """Raise ScaffoldError where one of the files of `name` is there already."""
-    if existing := [path for path in paths if (root / path).exists()]:
+def write_new(name: str, texts: dict[str, str], root: Path, mounted: str) -> None:
+    """Write the files of `name`, by their paths in `root`, and the new text of main.py: all, or nothing.
+
+    Raises ScaffoldError where one of them is there already, and OSError.
+    """
+    if existing := [path for path in texts if (root / path).exists()]:
         raise ScaffoldError(
             f'{name} would overwrite {", ".join(existing)}; choose another name, or delete what is there'
         )
-
-
-def write_new(texts: dict[str, str], root: Path, mounted: str) -> None:
-    """Write these files, by their paths in `root`, and the new text of main.py: all, or nothing."""
     main = root / 'main.py'
     mounting = main.with_name('main.py.new')
     written: list[Path] = []

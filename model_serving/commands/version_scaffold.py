@@ -10,7 +10,6 @@ from model_serving.commands.layout import package_of
 from model_serving.commands.scaffold import (
     LINE_LENGTH,
     ScaffoldError,
-    check_new,
     files_of,
     mount_of_lines,
     mounting_list,
@@ -72,8 +71,7 @@ def new_version(name: str, version: str, root: Path = ROOT) -> str:
         resource_path: _resource(resource, name, version, package),
         test_path: TEST.format(**names),
     }
-    check_new(f'{name}@{version}', texts, root)
-    write_new(texts, root, mounted)
+    write_new(f'{name}@{version}', texts, root, mounted)
     settings = SETTINGS.format(**names) * has_settings
     return NEXT.format(**names, settings=settings, files=', '.join(texts), address=expected_address())
 
@@ -85,7 +83,7 @@ def _mount(root: Path, name: str, version: str) -> str:
     """
     mounts = [mount for mount in read_mounts(root / 'main.py') if mount.name == name]
     if not mounts:
-        raise ScaffoldError(f'main.py mounts no {name!r}; main.py new {name} writes a new model')
+        raise ScaffoldError(f'main.py mounts no {name!r}, or does not run; main.py new {name} writes a model')
     if version in [mount.version or '1' for mount in mounts]:
         raise ScaffoldError(f'{name} has a version {version} in main.py already; choose another number')
     given = {'opt_in': mounts[0].opt_in, 'packages': mounts[0].packages, 'version': version}

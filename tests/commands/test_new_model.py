@@ -111,7 +111,7 @@ def test_a_second_time_it_changes_nothing(copy: Path) -> None:
     refused = new(copy, NAME)
     assert (refused.returncode, refused.stdout) == (1, '')
     assert refused.stderr.startswith(
-        f'main.py new: {NAME} would overwrite {", ".join(FILES)}; choose another'
+        f'main.py new: {NAME} is in MODELS of main.py already; choose another name'
     )
     assert {path: path.read_bytes() for path in before} == before
 
@@ -136,7 +136,7 @@ REFUSED = {
         '\'class\': model names are CamelCase and end in "Model"; try: main.py new ClassModel',
     ),
     'path': ('../EvilModel', 'try: main.py new EvilModel'),
-    'reference': ('XXXModel', 'XXXModel would overwrite model_serving/models/xxx_model.py, '),
+    'reference': ('XXXModel', 'XXXModel is in MODELS of main.py already; choose another name, or'),
     'other_case': ('XxxModel', 'XxxModel would overwrite model_serving/models/xxx_model.py, '),
 }
 

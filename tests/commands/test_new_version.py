@@ -117,7 +117,7 @@ REFUSED = {
     'nothing': (('DigitsModel@',), "'' is no version"),
     'unknown': (
         ('FooModel', '--version=2'),
-        "main.py mounts no 'FooModel'; main.py new FooModel writes",
+        "main.py mounts no 'FooModel', or does not run; main.py new FooModel writes",
     ),
     'no_name': (("x'y", '--version=2'), 'main.py mounts no "x\'y"'),
 }
