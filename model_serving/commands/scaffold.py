@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 
 from model_serving.commands.background import expected_address
@@ -56,24 +55,19 @@ def scaffold(name: str) -> None:
             print(new_model(name))
     except ScaffoldError as error:
         sys.exit(f'main.py new: {error}')
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
+        sys.exit(f'main.py new: {error}; nothing was changed')
 
 
 def new_model(name: str, root: Path = ROOT) -> str:
     """Write the files of the model `name` and mount it in main.py. Returns what to do next.
 
-    Raises ScaffoldError, with nothing written, where that would overwrite something or cannot work.
+    Raises ScaffoldError or OSError, with nothing written, where that cannot be or would overwrite something.
     """
     check_name(name)
-    main = root / 'main.py'
-    try:
-        old = main.read_text('utf-8')
-        texts = {
-            path: copy_of_reference(pattern, name, root) for path, pattern in files_of(name, root).items()
-        }
-        check_new(name, texts, root)
-        write_new(texts, root, with_mount(old, name, package_of(root)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScaffoldError(f'{error}; nothing was changed') from error
+    main = (root / 'main.py').read_text('utf-8')
+    texts = {path: copy_of_reference(pattern, name, root) for path, pattern in files_of(name, root).items()}
+    write_new(name, texts, root, with_mount(main, name, package_of(root)))
     return next_steps(name, root)
 
 
@@ -136,7 +130,7 @@ def with_last(text: str, models: ast.List, mount: str) -> str:
     end = (models.end_lineno or 0) - 1
     if lines[end].startswith(']'):
         mounted = ''.join([*lines[:end], mount, *lines[end:]])
-        with contextlib.suppress(ScaffoldError):  # Where a comma is missing.
+        with contextlib.suppress(SyntaxError):  # Where a comma is missing.
             if len(mounting_list(mounted).elts) == len(models.elts) + 1:
                 return mounted
     raise ScaffoldError(
@@ -183,12 +177,8 @@ def next_steps(name: str, root: Path = ROOT) -> str:
 
 
 def mounting_list(text: str) -> ast.List:
-    """The list MODELS in the text of main.py. Raises ScaffoldError."""
-    try:
-        statements = ast.parse(text).body
-    except SyntaxError as error:
-        raise ScaffoldError(f'main.py: {error.msg} in line {error.lineno}; mend that first') from error
-    for statement in statements:
+    """The list MODELS in the text of main.py. Raises ScaffoldError or SyntaxError."""
+    for statement in ast.parse(text, 'main.py').body:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.List):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             if ast.unparse(targets[0]) == 'MODELS':
@@ -196,16 +186,15 @@ def mounting_list(text: str) -> ast.List:
     raise ScaffoldError('main.py has no list MODELS = [...], where a model is mounted; bring it back first')
 
 
-def check_new(name: str, paths: Iterable[str], root: Path) -> None:
-    """Raise ScaffoldError where one of the files of `name` is there already."""
-    if existing := [path for path in paths if (root / path).exists()]:
+def write_new(name: str, texts: dict[str, str], root: Path, mounted: str) -> None:
+    """Write the files of `name`, by their paths in `root`, and the new text of main.py: all, or nothing.
+
+    Raises ScaffoldError where one of them is there already, and OSError.
+    """
+    if existing := [path for path in texts if (root / path).exists()]:
         raise ScaffoldError(
             f'{name} would overwrite {", ".join(existing)}; choose another name, or delete what is there'
         )
-
-
-def write_new(texts: dict[str, str], root: Path, mounted: str) -> None:
-    """Write these files, by their paths in `root`, and the new text of main.py: all, or nothing."""
     main = root / 'main.py'
     mounting = main.with_name('main.py.new')
     written: list[Path] = []

@@ -2,17 +2,14 @@
 
 import ast
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+from symtable import symtable
 
 from model_serving.commands.background import expected_address
-from model_serving.commands.layout import package_of, path_in
+from model_serving.commands.layout import package_of
 from model_serving.commands.scaffold import (
-    FILES,
     LINE_LENGTH,
     ScaffoldError,
-    check_new,
     files_of,
     mount_of_lines,
     mounting_list,
@@ -21,9 +18,9 @@ from model_serving.commands.scaffold import (
     write_new,
 )
 from model_serving.project import ROOT
+from model_serving.service.mounts import read_mounts
 from model_serving.service.versions import VERSION
 
-OWN = 'model_serving', 'models', 'resources'
 MODEL = '''"""{name}, version {version}: what differs from the first."""
 
 from {package}models.{snake} import {name}
@@ -49,108 +46,89 @@ Edit its files: {files}
 Try:   {address}/v1/{name}/versions/{version}, as you call {name}
 Test:  bin/test.sh tests/resources/test_{snake}_{version}_resource.py
 Serve it as {name}: default_versions = {name}={version} in conf/model_serving.conf"""
-
-
-SETTINGS = {
-    'load_settings': 'First have {name} read load_settings(..., self.section), a name in its class.\n',
-    'self.section': 'Settings: conf/{snake}_{version}.conf, section [{snake}_{version}]\n',
-}
-"""What to say of settings, where the code of the model contains this; the last that it does."""
+SETTINGS = (
+    'Settings: conf/{snake}_{version}.conf, section [{snake}_{version}], '
+    'where {name} reads load_settings(..., self.section)\n'
+)
 
 
 def new_version(name: str, version: str, root: Path = ROOT) -> str:
     """Write the files of a version of the model `name` and mount it. Returns what to do next.
 
-    Raises ScaffoldError, with nothing written, where that would overwrite something or cannot work.
+    Raises ScaffoldError or OSError, with nothing written, where that cannot be or would overwrite something.
     """
     if not VERSION.fullmatch(version):
         raise ScaffoldError(f'{version!r} is no version; give a number: main.py new {name} --version=2')
-    snake, package = snake_case(name), package_of(root)
-    names = {'name': name, 'snake': snake, 'version': version, 'package': package}
-    try:
-        text = (root / 'main.py').read_text('utf-8')
-        models = mounting_list(text)
-        mounted = with_last(text, models, _mount(models, name, version, package))
-        model, resource = ((root / path).read_text('utf-8') for path in [*files_of(name, root)][:2])
-        codes = (
-            MODEL.format(**names) + SECTION.format(**names) * ('load_settings' in model),
-            _resource(resource, name, version, package),
-            TEST.format(**names),
-        )
-        patterns = (pattern for pattern in FILES if 'tests/models' not in pattern)
-        paths = [path_in(root, pattern.format(f'{snake}_{version}')) for pattern in patterns]
-        check_new(f'{name}@{version}', paths, root)
-        write_new(dict(zip(paths, codes, strict=True)), root, mounted)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScaffoldError(f'{error}; nothing was changed') from error
-    settings = ([''] + [line.format(**names) for code, line in SETTINGS.items() if code in model])[-1]
-    return NEXT.format(**names, settings=settings, files=', '.join(paths), address=expected_address())
+    package = package_of(root)
+    names = {'name': name, 'snake': snake_case(name), 'version': version, 'package': package}
+    main = (root / 'main.py').read_text('utf-8')
+    mounted = with_last(main, mounting_list(main), _mount(root, name, version))
+    model, resource = ((root / path).read_text('utf-8') for path in [*files_of(name, root)][:2])
+    has_settings = 'load_settings' in model
+    model_path, resource_path, _, test_path = files_of(f'{name}_{version}', root)
+    texts = {
+        model_path: (MODEL + SECTION * has_settings).format(**names),
+        resource_path: _resource(resource, name, version, package),
+        test_path: TEST.format(**names),
+    }
+    write_new(f'{name}@{version}', texts, root, mounted)
+    settings = SETTINGS.format(**names) * has_settings
+    return NEXT.format(**names, settings=settings, files=', '.join(texts), address=expected_address())
 
 
-def _mount(models: ast.List, name: str, version: str, package: str) -> str:
+def _mount(root: Path, name: str, version: str) -> str:
     """The lines that mount the version as the model is, but for its page and card, which are made for one.
 
     Raises ScaffoldError.
     """
-    calls = [each for each in models.elts if isinstance(each, ast.Call) and each.args]
-    found = [call for call in calls if ast.unparse(call.args[0]) == repr(name)]
-    given = [{each.arg: ast.unparse(each) for each in call.keywords} for call in found]
-    if not given:
-        raise ScaffoldError(f'main.py mounts no {name!r}; main.py new {name} writes a new model')
-    mounted = f'version={version!r}'
-    if mounted in [keywords.get('version', "version='1'") for keywords in given]:
+    mounts = [mount for mount in read_mounts(root / 'main.py') if mount.name == name]
+    if not mounts:
+        raise ScaffoldError(f'main.py mounts no {name!r}, or does not run; main.py new {name} writes a model')
+    if version in [mount.version or '1' for mount in mounts]:
         raise ScaffoldError(f'{name} has a version {version} in main.py already; choose another number')
-    kept = [text for keyword, text in given[0].items() if keyword not in ('page', 'card', 'version')]
-    module, resource = f'{package}resources.{snake_case(name)}_{version}_resource', f'{name}{version}Resource'
-    return mount_of_lines(name, module, resource, *kept, mounted)
+    given = {'opt_in': mounts[0].opt_in, 'packages': mounts[0].packages, 'version': version}
+    module = f'{package_of(root)}resources.{snake_case(name)}_{version}_resource'
+    kept = [f'{argument}={value!r}' for argument, value in given.items() if value]
+    return mount_of_lines(name, module, f'{name}{version}Resource', *kept)
 
 
 def _resource(text: str, name: str, version: str, package: str) -> str:
     """The code of the resource: the class of the model's, which imports what else it uses from there."""
-    snake = snake_case(name)
-    old, new = f'{snake}_instance', f'{snake}_{version}_instance'
-    *others, resource = ast.parse(text).body
-    if not isinstance(resource, ast.ClassDef) or f'\n{old} = {name}()\n' not in text:
+    snake, new = snake_case(name), f'{snake_case(name)}_{version}'
+    imports, _, code = text.partition(f'\n{snake}_instance = {name}()\n')
+    statements = ast.parse(code).body
+    if not statements or not isinstance(statements[-1], ast.ClassDef):
         raise ScaffoldError(f'{name} has not the shape of XXXModel; write the version as in docs/versions.md')
-    first = min(node.lineno for node in [resource, *resource.decorator_list])  # type: ignore[attr-defined]
-    code = '\n'.join(text.splitlines()[first - 1 :])
-    code = re.sub(rf'\b{old}\b', new, code).replace(f'{name}Resource', f'{name}{version}Resource')
-    used = {node.id for node in ast.walk(resource) if isinstance(node, ast.Name)} - {old}
-    imports = [
-        *_kept_imports(others, used),
-        f'from {package}models.{snake}_{version} import {name}{version}',
-        *_import(f'{package}resources.{snake}_resource', used & _defined(others)),
+    *others, resource = statements
+    used = {node.id for node in ast.walk(resource) if isinstance(node, ast.Name)}
+    defined = {each.get_name() for each in symtable(code, '', 'exec').get_symbols() if each.is_assigned()}
+    added = [
+        f'from {package}models.{new} import {name}{version}',
+        *_import(f'{package}resources.{snake}_resource', sorted(used & defined)),
     ]
-    head = f'"""POST /v1/{name}/versions/{version}: what differs from the first."""'
-    return f'{head}\n\n{_grouped(imports)}\n\n{new} = {name}{version}()\n\n\n{code}\n'
+    lines = code.splitlines()[others[-1].end_lineno if others else 0 :]
+    own = re.sub(rf'\b{snake}_instance\b', f'{new}_instance', '\n'.join(lines).strip())
+    return (
+        f'"""POST /v1/{name}/versions/{version}: what differs from the first."""\n\n'
+        f'{_imports(imports, used, name, added)}\n\n'
+        f'{new}_instance = {name}{version}()\n\n\n'
+        f'{own.replace(f"{name}Resource", f"{name}{version}Resource")}\n'
+    )
 
 
-def _kept_imports(statements: list[ast.stmt], used: set[str]) -> Iterator[str]:
-    for node in statements:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
-            if node.names:
-                yield ast.unparse(node)
-
-
-def _defined(statements: list[ast.stmt]) -> set[str]:
-    """The names that statements define, by themselves or somewhere inside."""
-    nodes = [node for statement in statements for node in ast.walk(statement)]
-    stored = {each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-    return stored | {each.name for each in statements if isinstance(each, ast.FunctionDef | ast.ClassDef)}
-
-
-def _import(module: str, names: set[str]) -> list[str]:
-    line = f'from {module} import {", ".join(sorted(names))}'
+def _import(module: str, names: list[str]) -> list[str]:
+    line = f'from {module} import {", ".join(names)}'
     if len(line) > LINE_LENGTH:
-        line = f'from {module} import (\n    ' + ',\n    '.join(sorted(names)) + ',\n)'
+        line = f'from {module} import (\n    ' + ',\n    '.join(names) + ',\n)'
     return [line] if names else []
 
 
-def _grouped(imports: list[str]) -> str:
-    """The imports of the standard library, of others, and of the project, as ruff has them."""
-    groups: tuple[list[str], ...] = [], [], []
-    for line in imports:
-        root = line.replace('.', ' ').split()[1]
-        groups[2 if root in OWN else root not in sys.stdlib_module_names].append(line)
-    return '\n\n'.join('\n'.join(group) for group in (*groups[:2], sorted(groups[2])) if group)
+def _imports(text: str, used: set[str], model: str, added: list[str]) -> str:
+    """The imports in the text, without what is not used; what is `added` follows that of the model."""
+    imports = [node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    lines = text.splitlines()
+    for node in reversed(imports):
+        further = added if model in [each.name for each in node.names] else []
+        node.names = [each for each in node.names if (each.asname or each.name) in used]
+        lines[node.lineno - 1 : node.end_lineno] = [ast.unparse(node)] * bool(node.names) + further
+    return re.sub('\n{3,}', '\n\n', '\n'.join(lines[imports[0].lineno - 1 :])).strip()

@@ -33,22 +33,22 @@ from model_serving.protocols.tensorflow_serving_resource import (
 )
 from model_serving.settings import SettingError
 
-Rules = Sequence[tuple[type[Resource], Sequence[str], str]]
+Rules = Sequence[tuple[type[Resource], str, str]]
 
 MODEL_RULES: Rules = [
-    (ModelResource, ['/v2/models/{}'], 'v2.metadata'),
-    (ModelReadyResource, ['/v2/models/{}/ready'], 'v2.ready'),
-    (InferResource, ['/v2/models/{}/infer'], 'v2.infer'),
-    (StatusResource, ['/v1/models/{}'], 'v1.status'),
-    (MetadataResource, ['/v1/models/{}/metadata'], 'v1.metadata'),
-    (PredictResource, ['/v1/models/{}:predict'], 'v1.predict'),
+    (ModelResource, '/v2/models/{}', 'v2.metadata'),
+    (ModelReadyResource, '/v2/models/{}/ready', 'v2.ready'),
+    (InferResource, '/v2/models/{}/infer', 'v2.infer'),
+    (StatusResource, '/v1/models/{}', 'v1.status'),
+    (MetadataResource, '/v1/models/{}/metadata', 'v1.metadata'),
+    (PredictResource, '/v1/models/{}:predict', 'v1.predict'),
 ]
 """`{}` is the name of a model; a version may follow it, or a label."""
 
 DEFAULT_MODEL_RULES: Rules = [
-    (InvocationsResource, ['/invocations'], 'mlflow.invocations'),
-    (PingResource, ['/ping'], 'mlflow.ping'),
-    (VersionResource, ['/version'], 'mlflow.version'),
+    (InvocationsResource, '/invocations', 'mlflow.invocations'),
+    (PingResource, '/ping', 'mlflow.ping'),
+    (VersionResource, '/version', 'mlflow.version'),
 ]
 PLATFORM_HEALTH = 'health_platform'
 """The endpoint of the path where a platform asks whether the service is ready."""
@@ -73,7 +73,7 @@ def mount_protocols(app: Flask, api: Api, default: str = '') -> None:
     for model in chosen:
         _mount(api, model, DEFAULT_MODEL_RULES)
         if route and not _answers_there(app, model, route):
-            _mount(api, model, [(InvocationsResource, [route], 'mlflow.platform')])
+            _mount(api, model, [(InvocationsResource, route, 'mlflow.platform')])
     if any(map(makes_embeddings, models)):
         api.add_resource(EmbeddingsResource, '/openai/v1/embeddings', endpoint='openai.embeddings')
         urls = '/openai/v1/models', '/openai/v1/models/<name>'
@@ -101,10 +101,10 @@ def _answers_there(app: Flask, model: MountedModel, route: str) -> bool:
 
 
 def _mount(api: Api, model: MountedModel, rules: Rules, versions: Sequence[MountedModel] = ()) -> None:
-    for resource, patterns, endpoint in rules:
+    for resource, pattern, endpoint in rules:
         attributes = {'model': model, 'versions': versions, '__doc__': resource.__doc__}
         model_resource: Any = type(resource.__name__, (resource,), attributes)
-        urls = dict.fromkeys(pattern.format(place) for pattern in patterns for place in _places(model))
+        urls = dict.fromkeys(pattern.format(place) for place in _places(model))
         api.add_resource(model_resource, *urls, endpoint=f'{model.name}.{endpoint}')
 
 

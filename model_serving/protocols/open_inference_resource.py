@@ -1,6 +1,5 @@
 """/v2: the Open Inference Protocol, which Triton and KServe speak, too."""
 
-import functools
 from typing import Any
 
 from flask import Response, current_app, request
@@ -17,8 +16,6 @@ from model_serving.protocols.tensor_resource import (
     protocol_version,
     require_ready,
 )
-from model_serving.schemas.compiled import CompiledSchema
-from model_serving.schemas.validation import require_valid
 from model_serving.version import __version__
 
 JSON_BYTES = 'Inference-Header-Content-Length'
@@ -68,33 +65,25 @@ class RepositoryIndexResource(Resource):
 
     def get(self) -> Any:
         """All of them."""
-        return self._index()
+        states = model_states()
+        return [
+            {
+                'name': model.base_name,
+                'version': protocol_version(model),
+                'state': 'UNAVAILABLE' if states[model.name].reason else 'READY',
+                'reason': states[model.name].reason or '',
+            }
+            for model in mounted_models(current_app)
+            if has_tensors(model)
+        ]
 
     def post(self) -> Any:
         """All of them or, with `ready`, those that are. Raises InvalidInput."""
         body = plain_body()
         chosen = json_value(body) if body else {}
-        require_valid(_index_schema(), chosen, len(body))
-        return self._index(chosen.get('ready', False))
-
-    def _index(self, only_ready: bool = False) -> list[dict[str, str]]:
-        states = model_states()
-        models = [(model, states[model.name]) for model in mounted_models(current_app) if has_tensors(model)]
-        return [
-            {
-                'name': model.base_name,
-                'version': protocol_version(model),
-                'state': 'UNAVAILABLE' if state.reason else 'READY',
-                'reason': state.reason or '',
-            }
-            for model, state in models
-            if not (only_ready and state.reason)
-        ]
-
-
-@functools.cache
-def _index_schema() -> CompiledSchema:
-    return CompiledSchema({'type': 'object', 'properties': {'ready': {'type': 'boolean'}}})
+        if not isinstance(chosen, dict) or not isinstance(chosen.get('ready', False), bool):
+            raise InvalidInput('Send {"ready": true} for the versions that are ready, or {} for all')
+        return [each for each in self.get() if each['state'] == 'READY' or not chosen.get('ready')]
 
 
 class ModelResource(TensorResource):

@@ -137,13 +137,10 @@ def choose(models: Sequence[Mount], names: tuple[str, ...]) -> list[Mount]:
     from model_serving.settings import SettingError
 
     mounts = with_versions(models)
-    known: dict[str, dict[str, Mount]] = {}
-    for mount in mounts:
-        for name in (mount.name, mount.key):
-            known.setdefault(name, {})[mount.key] = mount
+    known = dict.fromkeys(name for mount in mounts for name in (mount.name, mount.key))
     if unknown := [name for name in names if name not in known]:
         raise SettingError(f'models: no model is called {unknown[0]!r}; known: {", ".join(known)}')
-    chosen = {key: mount for name in names for key, mount in known[name].items()}
+    chosen = {mount.key: mount for name in names for mount in mounts if name in (mount.name, mount.key)}
     return list(chosen.values()) or [mount for mount in mounts if not mount.opt_in]
 
 

@@ -63,14 +63,12 @@ def urls_of(
     versions: dict[str, dict[str, Mount]] = {mount.name: {} for mount in known}
     for mount in chosen:
         versions[mount.name][mount.version or '1'] = mount
-    version = {mount.key: f'/versions/{mount.version}' if mount.version else '' for mount in chosen}
-    urls = {mount.key: [f'/v1/{mount.name}{version[mount.key]}'] for mount in chosen}
-    firsts = {name: next(iter(mounts.values())) for name, mounts in versions.items() if mounts}
-    for name, mount in {**firsts, **_find('default_versions', defaults, versions)}.items():
-        urls[mount.key].append(f'/v1/{name}')
-    for place, mount in _find('labels', labels, versions).items():
-        urls[mount.key].append(f'/v1/{place}')
-    return {key: list(dict.fromkeys(own)) for key, own in urls.items()}
+    places = {mount.key.replace('@', '/versions/'): mount for mount in chosen}
+    places |= {mount.name: mount for mount in reversed(chosen)}  # The first remains.
+    places |= _find('default_versions', defaults, versions) | _find('labels', labels, versions)
+    return {
+        mount.key: [f'/v1/{place}' for place, there in places.items() if there == mount] for mount in chosen
+    }
 
 
 def _find(

@@ -107,8 +107,8 @@ def handle_errors(app: Flask) -> None:
 
 PROTOCOL_PREFIXES = ('/v2/', '/v1/models/', '/invocations/')
 """The paths of the protocols of other model servers, whose errors are `{"error": ...}`."""
-OF_VERSION = re.compile(r'/v[12]/(?:models/)?([A-Za-z][A-Za-z0-9_-]*)/(?:versions|labels)/')
-"""How the path of a version or a label of a model begins."""
+OF_VERSION = re.compile('(/v[12]/(?:models/)?[A-Za-z][A-Za-z0-9_-]*)/((?:versions|labels)/[^/:]*)')
+"""How the path of a version or a label begins: the place of the model, and what follows it."""
 OPENAI_PREFIX = '/openai/'
 """The paths for the clients of OpenAI, whose errors are `{"error": {"message": ...}}`."""
 
@@ -176,18 +176,12 @@ def _message(error: HTTPException) -> str:
 
 def _what_is(path: str) -> str:
     """What is served: for a version or a label of a model that has some, those that it has."""
-    rules = list(current_app.url_map.iter_rules())
     if asked := OF_VERSION.match(path):
-        place = f'/v1/{asked[1]}/'
-        ends = [rule.rule.removeprefix(place) for rule in rules if rule.rule.startswith(place)]
-        known = [end for kind in ('versions/', 'labels/') for end in ends if end.startswith(kind)]
-        if known:
-            return f'{asked[1]} has {", ".join(known)}'
-    if not _is_protocol(path):
-        return 'GET / lists what is'
-    has_versions = any('@' in rule.endpoint for rule in rules)
-    alone = '' if has_versions else ', each of which has the version 1 alone'
-    return f'GET /v1/models lists the models with tensors{alone}'
+        rules = [OF_VERSION.match(rule.rule) for rule in current_app.url_map.iter_rules()]
+        ends = dict.fromkeys(rule[2] for rule in rules if rule and rule[1] == asked[1])
+        if known := sorted(ends, key=lambda end: end.startswith('labels/')):
+            return f'{asked[1].rpartition("/")[2]} has {", ".join(known)}'
+    return 'GET /v1/models lists the models with tensors' if _is_protocol(path) else 'GET / lists what is'
 
 
 def _log_crash(exc_info: Any) -> None:

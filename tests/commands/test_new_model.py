@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_serving.commands.scaffold import ScaffoldError, files_of, new_model, next_steps, with_mount
+from model_serving.commands.scaffold import files_of, new_model, next_steps, with_mount
 from tests.project_copy import assert_checks_pass, copy_of_project, run_in
 from tests.raw_http import post, send
 from tests.service_process import ROOT, running_service
@@ -111,7 +111,7 @@ def test_a_second_time_it_changes_nothing(copy: Path) -> None:
     refused = new(copy, NAME)
     assert (refused.returncode, refused.stdout) == (1, '')
     assert refused.stderr.startswith(
-        f'main.py new: {NAME} would overwrite {", ".join(FILES)}; choose another'
+        f'main.py new: {NAME} is in MODELS of main.py already; choose another name'
     )
     assert {path: path.read_bytes() for path in before} == before
 
@@ -136,7 +136,7 @@ REFUSED = {
         '\'class\': model names are CamelCase and end in "Model"; try: main.py new ClassModel',
     ),
     'path': ('../EvilModel', 'try: main.py new EvilModel'),
-    'reference': ('XXXModel', 'XXXModel would overwrite model_serving/models/xxx_model.py, '),
+    'reference': ('XXXModel', 'XXXModel is in MODELS of main.py already; choose another name, or'),
     'other_case': ('XxxModel', 'XxxModel would overwrite model_serving/models/xxx_model.py, '),
 }
 
@@ -160,6 +160,15 @@ def test_an_edited_mounting_list_leaves_everything_as_it_was(bare: Path) -> None
     assert (files_in(bare), (bare / 'main.py').read_text()) == (before, edited)
 
 
+def test_a_main_that_is_no_python_is_named_with_the_line(bare: Path) -> None:
+    (bare / 'main.py').write_text('MODELS = [\n')
+    before = files_in(bare)
+    refused = run_in(bare, '-m', 'model_serving', 'new', NAME)
+    assert refused.returncode == 1
+    assert refused.stderr == "main.py new: '[' was never closed (main.py, line 1); nothing was changed\n"
+    assert files_in(bare) == before
+
+
 def test_a_reference_that_is_gone_is_named(bare: Path) -> None:
     gone = bare / 'tests' / 'models' / 'test_xxx_model.py'
     gone.unlink()
@@ -175,7 +184,7 @@ def test_a_write_that_fails_is_undone(bare: Path) -> None:
     """As where the disk is full: the last file cannot be made."""
     (bare / FILES[3]).symlink_to(bare / 'nowhere' / 'x')
     before = files_in(bare)
-    with pytest.raises(ScaffoldError, match='; nothing was changed'):
+    with pytest.raises(FileExistsError):
         new_model(NAME, bare)
     assert (files_in(bare), (bare / 'main.py').read_text()) == (before, MAIN)
 

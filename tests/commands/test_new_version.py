@@ -39,7 +39,9 @@ def test_it_writes_what_may_differ_and_says_what_to_do(tmp_path: Path) -> None:
     said = new(copy, 'DigitsModel', '--version', '2').stdout
     assert said.startswith('Wrote version 2 of DigitsModel, which is as the first so far, and mounted it')
     assert f'Edit its files: {", ".join(FILES)}\n' in said
-    assert 'Settings: conf/digits_model_2.conf, section [digits_model_2]\n' in said
+    assert (
+        'Settings: conf/digits_model_2.conf, section [digits_model_2], where DigitsModel reads load_' in said
+    )
     assert all((copy / path).is_file() for path in FILES)
 
 
@@ -115,7 +117,7 @@ REFUSED = {
     'nothing': (('DigitsModel@',), "'' is no version"),
     'unknown': (
         ('FooModel', '--version=2'),
-        "main.py mounts no 'FooModel'; main.py new FooModel writes",
+        "main.py mounts no 'FooModel', or does not run; main.py new FooModel writes",
     ),
     'no_name': (("x'y", '--version=2'), 'main.py mounts no "x\'y"'),
 }
@@ -143,12 +145,62 @@ def test_model_of_another_shape_is_left_to_its_author(tmp_path: Path) -> None:
     assert not (copy / 'model_serving' / 'models' / 'iris_model_2.py').exists()
 
 
-def test_model_that_fixes_its_section_is_named(tmp_path: Path) -> None:
+FIRST = '''"""POST /v1/XXXModel."""
+
+import math
+
+from flask import (
+    current_app,
+    request,
+)
+from flask_restful import Resource
+
+from model_serving.models.xxx_model import LIMIT, MOST, XXXModel
+from model_serving.utils.validation_utils import validate_json
+
+xxx_model_instance = XXXModel()
+ROUND = math.tau
+xxx_model_schema = {'description': f'{ROUND} {MOST} {current_app}'}
+START, END = 1, LIMIT
+
+
+def cut(text):
+    return text[START:END]
+
+
+# Cuts the name.
+class XXXModelResource(Resource):
+    @validate_json(xxx_model_schema)
+    def post(self):
+        return xxx_model_instance.hello(cut(request.json['name'])[:LIMIT])
+'''
+SECOND = '''"""POST /v1/XXXModel/versions/2: what differs from the first."""
+
+from flask import request
+from flask_restful import Resource
+
+from model_serving.models.xxx_model import LIMIT
+from model_serving.models.xxx_model_2 import XXXModel2
+from model_serving.resources.xxx_model_resource import cut, xxx_model_schema
+from model_serving.utils.validation_utils import validate_json
+
+xxx_model_2_instance = XXXModel2()
+
+
+# Cuts the name.
+class XXXModel2Resource(Resource):
+    @validate_json(xxx_model_schema)
+    def post(self):
+        return xxx_model_2_instance.hello(cut(request.json['name'])[:LIMIT])
+'''
+
+
+def test_resource_imports_what_its_class_uses_and_nothing_else(tmp_path: Path) -> None:
     copy = copy_of_project(tmp_path)
-    model = copy / 'model_serving' / 'models' / 'iris_model.py'
-    model.write_text(model.read_text().replace('self.section', "'iris_model'"))
-    said = new_version('IrisModel', '2', copy)
-    assert 'First have IrisModel read load_settings(..., self.section)' in said
+    resources = copy / 'model_serving' / 'resources'
+    (resources / 'xxx_model_resource.py').write_text(FIRST)
+    new_version('XXXModel', '2', copy)
+    assert (resources / 'xxx_model_2_resource.py').read_text() == SECOND
 
 
 @pytest.mark.parametrize('argument', ['-v', '--version'])

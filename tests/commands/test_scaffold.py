@@ -175,7 +175,6 @@ EDITED = {
         'MODELS = [\n    Mount("A", "b"),\n    Mount("C", "d")]\n',
         'must end with a comma',
     ),
-    'broken': ('MODELS = [\n', r"main\.py: '\[' was never closed in line 1; mend that first"),
     'mounted': ('MODELS = [\n    Mount("NERModel", "b"),\n]\n', 'NERModel is in MODELS of main.py already'),
 }
 

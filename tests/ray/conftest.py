@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,13 +41,32 @@ class SleeperResource(Resource):
         rows = sleeper.sleep([request.json['seconds']])
         return {'together': rows[0], 'pid': os.getpid()}
 """
+IRIS_AGAIN = """
+from flask_restful import Resource
+
+from model_serving.resources.iris_model_resource import IrisModelResource, iris_model_schema
+from model_serving.utils.validation_utils import validate_json
+
+
+class IrisAgainResource(Resource):
+    tensors = IrisModelResource.tensors
+
+    @validate_json(iris_model_schema)
+    def post(self):
+        return {'predictions': ['the second']}
+"""
 MODELS = 'XXXModel,DigitsModel,IrisModel,Sleeper'
+LABELS = {'MODEL_SERVING_LABELS': 'IrisModel:canary=2'}
 
 
 @pytest.fixture(scope='session')
 def ray_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with a model that sleeps, and says in which process."""
-    copy = copy_with_models(tmp_path_factory.mktemp('ray') / 'project', {'Sleeper': SLEEPER})
+    """A copy of the project with a model that sleeps, and says in which process; and a version of another."""
+    code = {'Sleeper': SLEEPER, 'IrisAgain': IRIS_AGAIN}
+    copy = copy_with_models(tmp_path_factory.mktemp('ray') / 'project', code)
+    main = copy / 'main.py'
+    mount = re.compile(r"Mount\('IrisAgain', (.*)\),")
+    main.write_text(mount.sub(r"Mount('IrisModel', \1, version='2'),", main.read_text()))
     return copy_files(project_files('deploy/ray_app.py'), copy)
 
 
@@ -54,7 +74,7 @@ def ray_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ray_cluster(ray_project: Path) -> Iterator[Cluster]:
     """Three nodes, with two replicas of each model."""
     options = f'models={MODELS}', 'min_replicas=2', 'max_replicas=2', 'num_cpus=0.5', 'gateways=2'
-    with running_cluster(ray_project, ray_project.parent / 'ray.log', *options) as cluster:
+    with running_cluster(ray_project, ray_project.parent / 'ray.log', *options, **LABELS) as cluster:
         yield cluster
 
 
@@ -62,7 +82,7 @@ def ray_cluster(ray_project: Path) -> Iterator[Cluster]:
 def plain_service(ray_project: Path) -> Iterator[str]:
     """The same models under gunicorn."""
     log = ray_project.parent / 'plain.log'
-    settings = {'MODEL_SERVING_MODELS': MODELS, 'MODEL_SERVING_ROOT': str(ray_project)}
+    settings = {'MODEL_SERVING_MODELS': MODELS, 'MODEL_SERVING_ROOT': str(ray_project), **LABELS}
     with running_service(log, ray_project, **settings) as url:
         yield url
 

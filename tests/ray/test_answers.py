@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from model_serving.models.iris_model import MEASUREMENTS
 from tests.raw_http import Answer, chunked, post, post_chunks, send
 from tests.ray.cluster import Cluster
 
 FLOWER = [5.1, 3.5, 1.4, 0.2]
 IMAGE = [0, 16] * 32
+FLOWERS = {'instances': [dict(zip(MEASUREMENTS, FLOWER, strict=True))]}
 TENSOR = {'name': 'flowers', 'datatype': 'FP64', 'shape': [1, 4], 'data': FLOWER}
 CALLS = {
     'valid': ('/v1/XXXModel', {'name': 'Zoë'}),
@@ -19,17 +21,25 @@ CALLS = {
     'null': ('/v1/XXXModel', None),
     'unknown model': ('/v1/NoModel', {}),
     'slash at the end': ('/v1/XXXModel/', {'name': 'Leo'}),
+    'default version': ('/v1/IrisModel', FLOWERS),
+    'version': ('/v1/IrisModel/versions/2', FLOWERS),
+    'label': ('/v1/IrisModel/labels/canary', FLOWERS),
+    'unknown version': ('/v1/IrisModel/versions/3', FLOWERS),
     'Open Inference': ('/v2/models/IrisModel/infer', {'id': '42', 'inputs': [TENSOR]}),
     'Open Inference, invalid': ('/v2/models/IrisModel/versions/1/infer', {'inputs': []}),
+    'Open Inference, version': ('/v2/models/IrisModel/versions/2/infer', {'inputs': [TENSOR]}),
+    'Open Inference, unknown version': ('/v2/models/IrisModel/versions/3/infer', {'inputs': [TENSOR]}),
     'Open Inference, unknown model': ('/v2/models/NoModel/infer', {'inputs': []}),
     'TensorFlow Serving': ('/v1/models/IrisModel:predict', {'instances': [FLOWER]}),
     'TensorFlow Serving, columns': ('/v1/models/DigitsModel/versions/1:predict', {'inputs': [IMAGE]}),
+    'TensorFlow Serving, label': ('/v1/models/IrisModel/labels/canary:predict', {'instances': [FLOWER]}),
     'TensorFlow Serving, invalid': ('/v1/models/IrisModel:predict', {'instances': [[1]]}),
 }
 PATHS = [
     '/v1/XXXModel',
     '/v2',
     '/v2/models/IrisModel',
+    '/v2/models/IrisModel/versions/2',
     '/v2/models/DigitsModel/ready',
     '/v1/models/IrisModel',
     '/v1/models/DigitsModel/metadata',
@@ -58,6 +68,15 @@ def named(answer: Answer) -> dict[str, list[str]]:
 def test_call_gets_the_same_answer(ray_cluster: Cluster, plain_service: str, path: str, body: object) -> None:
     content = json.dumps(body).encode()
     same(post(ray_cluster.url, path, content), post(plain_service, path, content))
+
+
+def test_versions_answer_for_themselves(ray_cluster: Cluster) -> None:
+    answers = [
+        post(ray_cluster.url, f'/v1/IrisModel{end}', json.dumps(FLOWERS).encode()).json
+        for end in ('', '/versions/1', '/versions/2', '/labels/canary')
+    ]
+    assert answers[0]['predictions'][0]['label'] == 'setosa'
+    assert answers == [answers[0], answers[0], *[{'predictions': ['the second']}] * 2]
 
 
 @pytest.mark.parametrize('path', PATHS)
