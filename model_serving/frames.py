@@ -2,20 +2,29 @@
 
 import functools
 import itertools
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
+import jsonschema_rs
 
 from model_serving.echo import echo
 from model_serving.errors import InvalidInput
+from model_serving.schemas.subschemas import Subschemas, json_pointer
+
+Column = tuple[set[str], list[Any] | None]
+"""The kinds of values, and their choices, if each is one of those or null."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONED, UNZONED = 'datetime64[us, UTC]', 'datetime64[us]'  # Nanoseconds would end in the year 2262.
 NEEDED = {'int64': 'an integer of 64 bits', ZONED: 'a time of years 1 to 9999, without a leap second,'}
 """What not every valid value is."""
+KINDS = {kind: {kind} for kind in ('null', 'boolean', 'integer', 'array', 'object')}
+KINDS |= {'number': {'integer', 'number'}, 'string': {'string', 'date', 'date-time'}}
+"""The kinds of values of each type of JSON Schema."""
+DTYPES = {'integer': 'int64', 'integer or number': 'float64', 'boolean': 'bool'}
+DTYPES |= {'date-time': ZONED, 'date': UNZONED}
+"""By the kinds of a column's values; of all others it is object."""
 
 
 def data_frame(rows: list[dict[str, Any]], schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
@@ -33,7 +42,7 @@ def data_frame(rows: list[dict[str, Any]], schema: dict[str, Any], root: dict[st
     import pandas  # A package of the author's, which imports numpy.
 
     columns = {}
-    for name, dtype in _dtypes(schema, root or schema).items():
+    for name, dtype in _dtypes(json.dumps(schema), json.dumps(root or schema)).items():
         values = [row.get(name) for row in rows]
         if isinstance(dtype, list):
             columns[name] = _categories(name, values, dtype)
@@ -71,62 +80,63 @@ def _array(name: str, values: list[Any], dtype: str) -> Any:
         raise
 
 
-def _dtypes(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, str | list[Any]]:
-    """The dtype of each property of a row; for a category, the choices."""
-    resolver = Registry().with_resource('', DRAFT202012.create_resource(root)).resolver()
-    rows = _forms(schema, resolver)
-    names = dict.fromkeys(name for row in rows for name in row['properties'])
+@functools.lru_cache(64)
+def _dtypes(schema: str, root: str) -> dict[str, str | list[Any]]:
+    """The dtype of each property of a row; for a category, the choices. Both are schemas as JSON."""
+    try:  # As a part of the whole, where it is checked with what it refers to.
+        schemas = Subschemas({**json.loads(root), 'not': json.loads(schema)})
+    except jsonschema_rs.ValidationError as error:
+        raise ValueError(f'{error.message}; a part of a schema needs the whole, too: root=schema') from error
+    names = _names(schemas, '/not')
     if not names:
         raise ValueError("the schema of a row is due, with its 'properties'")
-    dtypes = {}
-    for name in names:
-        forms = [form for row in rows for form in _forms(row['properties'].get(name), resolver)]
-        dtypes[name] = _dtype(forms, all(name in row['required'] for row in rows))
-    return dtypes
+    return {name: _dtype(*_column(schemas, '/not', name)) for name in names}
 
 
-def _dtype(forms: list[dict[str, Any]], is_required: bool) -> str | list[Any]:
-    named = [form.get('type', 'anything') for form in forms]
-    kinds = {kind for names in named for kind in ([names] if isinstance(names, str) else names)}
-    present = [form for form in forms if form.get('type') != 'null']
-    choices = [[form['const']] if 'const' in form else form.get('enum') for form in present]
-    if choices and None not in choices:
-        flat = [choice for some in choices for choice in some or [] if choice is not None]
-        if all(isinstance(choice, str | int | float) for choice in flat):
-            return list(dict.fromkeys(flat))
-    formats = {form.get('format') for form in present}
-    match sorted(kinds - {'null'}):
-        case ['integer' | 'boolean' as kind] if is_required and 'null' not in kinds:
-            return {'integer': 'int64', 'boolean': 'bool'}[kind]
-        case ['integer' | 'boolean' | 'number'] | ['integer', 'number']:
-            return 'float64'
-        case ['string'] if formats in ({'date-time'}, {'date'}):
-            return ZONED if 'date-time' in formats else UNZONED
-    return 'object'
+def _dtype(kinds: set[str], choices: list[Any] | None) -> str | list[Any]:
+    present = [choice for choice in choices or () if choice is not None]
+    types = {type(choice) for choice in present}
+    if present and (types <= {str, bool} or types <= {str, int, float}):  # To Python, True is 1.
+        return list(dict.fromkeys(present))
+    gaps = kinds & {'null', 'missing'}
+    dtype = DTYPES.get(' or '.join(sorted(kinds - gaps)), 'object')
+    return 'float64' if gaps and dtype in ('int64', 'bool') else dtype
 
 
-def _forms(schema: Any, resolver: Any) -> list[dict[str, Any]]:
-    """The alternatives of a schema, each without references and branches, and not narrower than it is."""
-    schema = schema if isinstance(schema, dict) else {}  # True allows everything.
-    own = {keyword: schema[keyword] for keyword in ('type', 'enum', 'const', 'format') if keyword in schema}
-    own['properties'], own['required'] = schema.get('properties', {}), list(schema.get('required', ()))
-    groups = [[own], *(_forms(each, resolver) for each in schema.get('allOf', ()))]
-    if '$ref' in schema:
-        groups.append(_forms(*_target(schema['$ref'], resolver)))
-    for branches in (schema[keyword] for keyword in ('anyOf', 'oneOf') if keyword in schema):
-        groups.append([form for branch in branches for form in _forms(branch, resolver)])
-    return [functools.reduce(_both, forms) for forms in itertools.product(*groups)]
+def _names(schemas: Subschemas, pointer: str) -> list[str]:
+    """The properties that the schema at `pointer` names, in its order."""
+    applied = itertools.chain(*_groups(schemas, pointer))
+    own = schemas.at(pointer).get('properties', ())
+    return list(dict.fromkeys([*own, *(name for each in applied for name in _names(schemas, each))]))
 
 
-def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """A form of what both allow; where both have a keyword, that of the other holds."""
-    properties = {**one['properties'], **other['properties']}
-    return {**one, **other, 'properties': properties, 'required': one['required'] + other['required']}
+def _column(schemas: Subschemas, pointer: str, name: str | None = None) -> Column:
+    """What the schema at `pointer` says, at most, of the property `name`; without one of the value itself."""
+    kinds, choices = _own(schemas, pointer, name)
+    for group in _groups(schemas, pointer):
+        branches = [_column(schemas, each, name) for each in group]
+        kinds = kinds & set().union(*(each for each, _ in branches))
+        lists = [some for _, some in branches if some is not None]
+        if len(lists) == len(branches):
+            choices = [choice for some in lists for choice in some]
+    return kinds, choices
 
 
-def _target(reference: str, resolver: Any) -> tuple[Any, Any]:
-    try:
-        found = resolver.lookup(reference)
-    except Unresolvable:
-        raise ValueError(f'{reference!r} is not in the schema; give the whole: root=schema') from None
-    return found.contents, found.resolver
+def _groups(schemas: Subschemas, pointer: str) -> list[list[str]]:
+    """The schemas that the one at `pointer` applies to the same value: of each group one has to hold."""
+    alone = [*schemas.below(pointer, ['allOf']), *schemas.target(pointer)]
+    branches = [list(schemas.below(pointer, [keyword])) for keyword in ('anyOf', 'oneOf')]
+    return [*([each] for each in alone), *filter(None, branches)]
+
+
+def _own(schemas: Subschemas, pointer: str, name: str | None) -> Column:
+    schema = schemas.at(pointer)
+    if name is not None:
+        kinds, choices = _column(schemas, pointer + json_pointer(['properties', name]))
+        return kinds - {'missing'} if name in schema.get('required', ()) else kinds, choices
+    types = schema.get('type', KINDS)
+    kinds = {'missing'}.union(*(KINDS[each] for each in ([types] if isinstance(types, str) else types)))
+    if schema.get('format') in ('date', 'date-time'):
+        kinds -= KINDS['string'] - {schema['format']}
+    choices = [] if types == 'null' else schema.get('enum')
+    return kinds, [schema['const']] if 'const' in schema else choices

@@ -164,6 +164,7 @@ SAID: dict[str, tuple[Any, Any]] = {
     'any_of_and_one_of': ({'anyOf': [{'type': 'number'}], 'oneOf': [{'type': 'integer'}]}, 'int64'),
     'integers_alone': ({'type': ['integer'], 'minimum': 0}, 'int64'),
     'all_of': ({'allOf': [{'minimum': 0}, {'type': 'integer'}]}, 'int64'),
+    'many_branches': ({'type': 'integer', 'allOf': [{'anyOf': [{'minimum': 0}] * 3}] * 20}, 'int64'),
     'reference': ({'$ref': '#/$defs/level'}, LEVELS),
     'reference_to_an_anchor': ({'$ref': '#level'}, LEVELS),
     'reference_or_null': ({'anyOf': [{'$ref': '#/$defs/co~1unt'}, NULL]}, 'float64'),
@@ -178,8 +179,10 @@ SAID: dict[str, tuple[Any, Any]] = {
     ),
     'anything': (True, 'object'),
     'lists_to_choose_from': ({'enum': [[1], [2]]}, 'object'),
-    'truth_values_to_choose_from': ({'enum': [True]}, pandas.CategoricalDtype([True])),
-    'nothing_but_null_to_choose': ({'enum': [None]}, pandas.CategoricalDtype([])),
+    'truth_values_to_choose_from': ({'enum': [True, 'a']}, pandas.CategoricalDtype([True, 'a'])),
+    'truth_values_beside_numbers': ({'enum': [1, True]}, 'object'),
+    'number_written_twice': ({'enum': [1, 1.0, 'a']}, pandas.CategoricalDtype([1, 'a'])),
+    'nothing_but_null_to_choose': ({'enum': [None]}, 'object'),
 }
 DEFS: dict[str, Any] = {
     'level': {'$anchor': 'level', 'enum': ['low', 'mid', 'high']},
@@ -196,7 +199,8 @@ def test_schema_says_the_dtype(schema: Any, dtype: Any) -> None:
 
 ROWS: dict[str, Any] = {
     'reference': {'$ref': '#/$defs/base'},
-    'all_of': {'allOf': [{'$ref': '#/$defs/base'}, {'properties': {'b': {'type': 'integer'}}}]},
+    'all_of': {'allOf': [{'$ref': '#/$defs/base'}, {'properties': {'b': {'type': 'integer'}, 'a': True}}]},
+    'many_branches': {'$ref': '#/$defs/base', 'allOf': [{'anyOf': [{}, {'required': ['a']}, {}]}] * 20},
     'one_of_two_required': {
         '$ref': '#/$defs/base',
         'anyOf': [{'required': ['b']}, {'required': ['c']}],
@@ -204,14 +208,19 @@ ROWS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    ('name', 'b'), [('reference', None), ('all_of', 'float64'), ('one_of_two_required', None)]
-)
-def test_row_may_be_put_together(name: str, b: str | None) -> None:
+@pytest.mark.parametrize('name', ROWS)
+def test_row_may_be_put_together(name: str) -> None:
     base = {'properties': {'a': {'type': 'integer'}}, 'required': ['a']}
     root = {'$defs': {'base': base}, 'properties': {'rows': {'items': ROWS[name]}}}
     found = typed(data_frame([{'a': 1}], root['properties']['rows']['items'], root))
     assert found == {'a': 'int64', **({'b': 'float64'} if name == 'all_of' else {})}
+
+
+def test_schema_that_is_changed_is_read_anew() -> None:
+    schema: dict[str, Any] = {'properties': {'a': {'enum': [1]}}}
+    for choice in (1, True):
+        schema['properties']['a']['enum'][0] = choice
+        assert typed(data_frame([], schema)) == {'a': pandas.CategoricalDtype([choice])}
 
 
 def test_rows_of_two_kinds_have_the_columns_of_both() -> None:
@@ -276,9 +285,9 @@ def test_large_value_is_cut_in_the_refusal() -> None:
     ('schema', 'words'),
     [
         ({'type': 'array', 'items': ROW}, "the schema of a row is due, with its 'properties'"),
-        ({'properties': {'a': {'$ref': '#/$defs/x'}}}, "'#/$defs/x' is not in the schema"),
-        ({'properties': {'a': {'$ref': 'x.json#/b'}}}, 'is not in the schema'),
-        ({'properties': {'a': {'$ref': '#anchor'}}}, "'#anchor' is not in the schema; give the whole"),
+        ({'properties': {'a': {'$ref': '#/$defs/x'}}}, "'/$defs/x' does not exist; a part of a schema needs"),
+        ({'properties': {'a': {'$ref': 'x.json#/b'}}}, "'x.json#/b' is not present"),
+        ({'properties': {'a': {'$ref': '#anchor'}}}, "'anchor' does not exist; a part of a schema needs"),
     ],
 )
 def test_mistake_of_the_author_is_named(schema: Any, words: str) -> None:

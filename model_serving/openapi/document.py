@@ -62,15 +62,26 @@ def openapi_document(app: Flask, root: str = '/') -> dict[str, Any]:
 
 
 def _model_paths(app: Flask, models: list[MountedModel]) -> dict[str, Any]:
-    takes_jobs = 'jobs' in app.extensions
     paths: dict[str, Any] = {}
     for model in models:
         has_key = needs_key(app, model.name)
         for url in model.urls:
-            paths[url] = {'post': _post(model, url, has_key, takes_jobs)}
-            if takes_jobs:
-                paths[f'{url}/jobs/{{job_id}}'] = jobs.job_path(_id(model, url), _security(has_key))
+            post = paths[url] = {'post': _post(model, url, has_key)}
+            if 'jobs' in app.extensions:
+                post['parameters'] = [jobs.PREFER]
+                post['post']['responses'] |= jobs.ACCEPTED
+                paths[f'{url}/jobs/{{job_id}}'] = _job_path(_id(model, url), has_key)
     return paths
+
+
+def _job_path(name: str, has_key: bool) -> dict[str, Any]:
+    verbs = {'get': ('How far a job is, and its answer', 'Job'), 'delete': ('Cancel a job', 'CancelJob')}
+    path: dict[str, Any] = {'parameters': [jobs.ID]}
+    for method, (summary, end) in verbs.items():
+        operation = {'tags': ['models'], 'operationId': f'{name}{end}', 'summary': summary}
+        path[method] = _completed(operation, jobs.CONTENT, has_key)
+        path[method]['responses'] |= jobs.RESPONSES
+    return path
 
 
 def _about(models: list[MountedModel]) -> str:
@@ -88,14 +99,21 @@ def _schemas(models: list[MountedModel]) -> dict[str, Any]:
 
     The titles that authors give are words for people and need not differ; they describe the bodies.
     """
-    given = {}
+    schemas: dict[str, Any] = {}
     for model in models:
-        given[f'{_id(model)}Request'] = model.schema
+        schemas |= _titled(f'{_id(model)}Request', model.schema)
         if model.response_schema is not None:
-            given[f'{_id(model)}Response'] = model.response_schema
+            schemas |= _titled(f'{_id(model)}Response', model.response_schema)
         if (uploads := _uploads(model)) is not None:
-            given[f'{_id(model)}Form'] = _form(model.schema, uploads.files)
-    return {name: {**embedded(schema, name), 'title': name} for name, schema in given.items()}
+            schemas |= _titled(f'{_id(model)}Form', model.schema, uploads.files)
+    return schemas
+
+
+def _titled(
+    name: str, schema: dict[str, Any], files: dict[str, FileProperty] | None = None
+) -> dict[str, Any]:
+    schema = embedded(schema, _reference(name)['$ref'])
+    return {name: {**(_form(schema, files) if files else schema), 'title': name}}
 
 
 def _id(model: MountedModel, url: str = '') -> str:
@@ -104,29 +122,23 @@ def _id(model: MountedModel, url: str = '') -> str:
     return re.sub(r'[^A-Za-z0-9._-]', '_', place)
 
 
-def _post(model: MountedModel, url: str, has_key: bool, takes_jobs: bool) -> dict[str, Any]:
+def _post(model: MountedModel, url: str, has_key: bool) -> dict[str, Any]:
     summary, rest = _summary(model.description, model.schema.get('title') or model.name)
     failure = f'Answers 503, because {model.name} {_quoted(model.failure)}' if model.failure else ''
     texts = [failure, model.schema.get('description', ''), rest]
-    return {
+    operation = {
         'tags': ['models'],
         'operationId': _id(model, url),
         'summary': summary,
         'description': '\n\n'.join(filter(None, texts)),
-        'parameters': [*request_id.PARAMETERS, *[jobs.PREFER] * takes_jobs],
         'requestBody': {
             'description': model.schema.get('title', 'The request.'),
             'required': True,
             'content': _content(model),
         },
-        'responses': {
-            '200': _response({JSON: _media(f'{_id(model)}Response', model.response_schema)}),
-            **(jobs.accepted() if takes_jobs else {}),
-            **error_references(has_body=True, needs_key=has_key),
-        },
         **({} if model.safe_to_retry else {'x-safe-to-retry': False}),
-        **_security(has_key),
     }
+    return _completed(operation, {JSON: _media(f'{_id(model)}Response', model.response_schema)}, has_key)
 
 
 def _content(model: MountedModel) -> dict[str, Any]:
@@ -161,47 +173,40 @@ def _service_paths(app: Flask) -> dict[str, Any]:
         resource = getattr(app.view_functions[rule.endpoint], 'view_class', None)
         answers = getattr(resource, 'answers', None)
         if answers is not None and not rule.arguments:
+            method = 'post' if hasattr(resource, 'accepts') else 'get'
             has_key = needs_key(app, rule.endpoint)
-            accepts = getattr(resource, 'accepts', None)
-            operation = _operation(rule.rule, resource, accepts, has_key)
-            paths[rule.rule] = {'get' if accepts is None else 'post': operation}
+            paths[rule.rule] = {method: _service_operation(rule.rule, method, resource, has_key)}
     return paths
 
 
-def _operation(path: str, resource: Any, accepts: dict[str, Any] | None, has_key: bool) -> dict[str, Any]:
+def _service_operation(path: str, method: str, resource: Any, has_key: bool) -> dict[str, Any]:
     words = [word.capitalize() for word in re.split(r'[\W_]+', path) if word]
-    body = (
-        {} if accepts is None else {'requestBody': {'required': True, 'content': {JSON: {'schema': accepts}}}}
-    )
-    answers = {media_type: {'schema': schema} for media_type, schema in resource.answers.items()}
     summary, rest = _summary(inspect.cleandoc(resource.__doc__ or ''), path)
-    return {
+    operation: dict[str, Any] = {
         'tags': ['service'],
-        'operationId': f'{"get" if accepts is None else "post"}{"".join(words) or "Index"}',
+        'operationId': f'{method}{"".join(words) or "Index"}',
         'summary': summary,
         'description': rest,
-        'parameters': request_id.PARAMETERS,
-        **body,
-        'responses': {
-            '200': _response(answers),
-            **error_references(has_body=bool(body), needs_key=has_key),
-        },
-        **_security(has_key),
     }
+    if method == 'post':
+        operation['requestBody'] = {'required': True, 'content': {JSON: {'schema': resource.accepts}}}
+    answers = {media_type: {'schema': schema} for media_type, schema in resource.answers.items()}
+    return _completed(operation, answers, has_key)
 
 
-def _security(has_key: bool) -> dict[str, Any]:
-    return {'security': [{name: []} for name in SECURITY_SCHEMES]} if has_key else {}
+def _completed(operation: dict[str, Any], answers: dict[str, Any], has_key: bool) -> dict[str, Any]:
+    """The same with what all have: the request's id, the answers, and what is to be sent with a key."""
+    answer = {'description': 'The answer.', 'headers': request_id.HEADERS, 'content': answers}
+    errors = error_references('requestBody' in operation, has_key)
+    security: dict[str, Any] = {'security': [{name: []} for name in SECURITY_SCHEMES]} if has_key else {}
+    shared = {'parameters': request_id.PARAMETERS, 'responses': {'200': answer, **errors}}
+    return {**operation, **shared, **security}
 
 
 def _summary(text: str, default: str) -> tuple[str, str]:
     """The first line of a docstring without its full stop, and the rest of the docstring."""
     first, _, rest = text.strip().partition('\n')
     return first.removesuffix('.') or default, rest.strip()
-
-
-def _response(content: dict[str, Any]) -> dict[str, Any]:
-    return {'description': 'The answer.', 'headers': request_id.HEADERS, 'content': content}
 
 
 def _media(name: str, schema: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,35 +1,31 @@
 """Embeds a JSON Schema in a larger document, in which its references to itself start elsewhere."""
 
 from typing import Any
+from urllib.parse import quote
 
-from model_serving.schemas.subschemas import DATA, MAPS_OF_SCHEMAS
+from model_serving.schemas.subschemas import Subschemas, json_pointer
+
+LEFT_OUT = {'$id', '$anchor', '$dynamicAnchor', '$dynamicRef'}
+"""No reference needs the first three any longer; a JSON Pointer cannot say what the last means."""
 
 
-def embedded(schema: Any, name: str, folder: str = '#/components/schemas/') -> Any:
-    """`schema` as it reads in a document that has it as `name` in `folder`.
+def embedded(schema: dict[str, Any], place: str) -> Any:
+    """`schema` as it reads at `place` in a document, such as `#/components/schemas/Tree`.
 
-    `#/$defs/x` becomes `#/components/schemas/<name>/$defs/x`; anchors, which must be unique in a document,
-    become `<name>-<anchor>`. A part that has an `$id` is a document of its own and stays as it is.
+    What it refers to inside itself, by pointers, anchors or ids, it refers to by pointers: few tools that
+    read the document know the others.
     """
-    if isinstance(schema, list):
-        return [embedded(part, name, folder) for part in schema]
-    if not isinstance(schema, dict) or '$id' in schema:
-        return schema
-    return {keyword: _value(keyword, value, name, folder) for keyword, value in schema.items()}
+    return _embedded(Subschemas(schema), '', schema, place)
 
 
-def _value(keyword: str, value: Any, name: str, folder: str) -> Any:
-    if keyword in {'$ref', '$dynamicRef'}:
-        return _reference(value, name, folder)
-    if keyword in {'$anchor', '$dynamicAnchor'}:
-        return f'{name}-{value}'
-    if keyword in MAPS_OF_SCHEMAS:
-        return {key: embedded(part, name, folder) for key, part in value.items()}
-    return value if keyword in DATA else embedded(value, name, folder)
-
-
-def _reference(target: str, name: str, folder: str) -> str:
-    if not target.startswith('#'):
-        return target
-    path = target.removeprefix('#')
-    return f'{folder}{name}{path}' if path.startswith('/') or not path else f'#{name}-{path}'
+def _embedded(schemas: Subschemas, pointer: str, node: Any, place: str) -> Any:
+    if isinstance(node, list):
+        return [_embedded(schemas, f'{pointer}/{index}', each, place) for index, each in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    copy = {key: _embedded(schemas, pointer + json_pointer([key]), each, place) for key, each in node.items()}
+    if schemas.at(pointer):
+        copy = {keyword: value for keyword, value in copy.items() if keyword not in LEFT_OUT}
+        for target in schemas.target(pointer):
+            copy['$ref'] = place + quote(target, safe='/$')
+    return copy

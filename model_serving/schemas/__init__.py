@@ -5,9 +5,9 @@
 - `compiled.CompiledSchema`: a schema that validates bodies, and says what is wrong with them
 - `number_lists.ANNOTATIONS`: the keywords that restrict nothing
 - `number_lists.BOUNDS`: the keywords that are bounds of numbers
-- `subschemas.DATA`: the keywords whose value is not a schema
-- `subschemas.MAPS_OF_SCHEMAS`: the keywords whose value gives schemas by names
+- `subschemas.Subschemas`: the schemas inside a schema, and what they refer to
 - `subschemas.compile_schema`: a validator of jsonschema_rs
+- `subschemas.json_pointer`: a path as a JSON Pointer
 - `write_only.LEFT_OUT`: stands for a value of which nothing may be kept
 - `write_only.WriteOnly`: what may be kept of a value where its schema has properties with `writeOnly`
 - `validation.require_valid`: raises InvalidInput for an invalid body

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any, ClassVar
 
 import pytest
@@ -26,9 +27,14 @@ from tests.uploads.served import create_app as uploads
 TREE: dict[str, Any] = {
     'title': 'Tree',
     'description': 'Counts leaves.',
-    '$defs': {'node': {'type': 'array', 'items': {'$ref': '#/$defs/node'}}},
+    '$id': 'https://example.com/tree.json',
+    '$defs': {'node': {'$anchor': 'node', 'type': 'array', 'items': {'$ref': '#/$defs/node'}}},
     'type': 'object',
-    'properties': {'tree': {'$ref': '#/$defs/node'}},
+    'properties': {
+        'tree': {'$ref': '#node'},
+        'picture': {'$anchor': 'picture', 'type': 'string', 'contentEncoding': 'base64'},
+        'more': {'$ref': '#picture'},
+    },
     'required': ['tree'],
     'examples': [{'tree': [[], [[]]]}],
 }
@@ -170,6 +176,16 @@ def test_references_inside_a_schema_resolve_in_the_document(made: Flask) -> None
 
     assert validator.is_valid(TREE['examples'][0])
     assert not validator.is_valid({'tree': [[], [5]]})
+
+
+def test_every_reference_leads_somewhere_by_a_pointer(app: Flask, made: Flask) -> None:
+    for document in (openapi_document(app), openapi_document(made), openapi_document(uploads())):
+        references = re.findall(r'"\$ref": "(.*?)"', json.dumps(document))
+        resolver = Registry().resolver_with_root(Document(document, DRAFT202012))
+        assert '#/components/schemas/Error' in references
+        for reference in set(references):
+            assert reference.startswith('#/')
+            resolver.lookup(reference)
 
 
 def test_every_error_of_the_contract_is_there(made: Flask) -> None:

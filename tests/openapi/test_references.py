@@ -1,8 +1,6 @@
 from typing import Any
 
 import pytest
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
 from model_serving.openapi.references import embedded
 
@@ -13,7 +11,7 @@ TREE: dict[str, Any] = {
 
 
 def test_references_begin_at_the_place() -> None:
-    assert embedded(TREE, 'Tree') == {
+    assert embedded(TREE, '#/components/schemas/Tree') == {
         '$defs': {
             'node': {'properties': {'children': {'items': {'$ref': '#/components/schemas/Tree/$defs/node'}}}}
         },
@@ -25,47 +23,43 @@ def test_references_begin_at_the_place() -> None:
     }
 
 
-def test_anchors_of_two_schemas_stay_apart() -> None:
-    schema = {'$defs': {'x': {'$anchor': 'part', 'type': 'string'}}, '$ref': '#part'}
+NAMED: dict[str, tuple[dict[str, Any], str]] = {
+    'anchor': ({'$anchor': 'part'}, '#part'),
+    'dynamic_anchor': ({'$dynamicAnchor': 'part'}, '#part'),
+    'id': ({'$id': 'part.json'}, 'part.json'),
+    'anchor_in_an_id': ({'$id': 'https://example.com/part', '$anchor': 'a'}, 'https://example.com/part#a'),
+    'pointer': ({}, '#/$defs/the%20part~1'),
+}
 
-    assert embedded(schema, 'A') == {
-        '$defs': {'x': {'$anchor': 'A-part', 'type': 'string'}},
-        '$ref': '#A-part',
+
+@pytest.mark.parametrize(('names', 'reference'), NAMED.values(), ids=NAMED)
+@pytest.mark.parametrize('own', [{}, {'$id': 'https://example.com/whole.json'}])
+def test_references_by_any_name_become_pointers(own: Any, names: Any, reference: str) -> None:
+    schema = {**own, '$defs': {'the part/': {**names, 'type': 'string'}}, 'items': {'$ref': reference}}
+    assert embedded(schema, '#/x/A') == {
+        '$defs': {'the part/': {'type': 'string'}},
+        'items': {'$ref': '#/x/A/$defs/the%20part~1'},
     }
 
 
-def test_references_are_found_by_a_validator() -> None:
-    anchored = {'$defs': {'x': {'$anchor': 'node', 'type': 'string'}}, '$ref': '#node'}
-    document = {'components': {'schemas': {'A': embedded(anchored, 'A'), 'B': embedded(anchored, 'B')}}}
-    registry = Registry().with_resource('urn:document', Resource(document, DRAFT202012)).crawl()
-    resolver = registry.resolver('urn:document')
-
-    assert resolver.lookup('#/components/schemas/B').contents['$ref'] == '#B-node'
-
-
 UNTOUCHED = {
-    'another_document': {'$ref': 'https://example.com/node.json#/$defs/x'},
-    'own_id': {'$id': 'https://example.com/a.json', '$ref': '#/$defs/x'},
-    'part_with_an_id': {'$defs': {'a': {'$id': 'a', 'items': {'$ref': '#/$defs/x'}}}},
+    'another_document': {'$ref': 'https://json-schema.org/draft/2020-12/schema'},
     'data': {
         'examples': [{'$ref': '#/x'}],
-        'const': {'$ref': '#/x'},
-        'enum': [{'$ref': '#/x'}],
+        'const': {'$id': 'x', '$ref': '#/x'},
+        'enum': [{'$anchor': '#/x'}],
         'default': ['#'],
     },
-    'property_called_ref': {'properties': {'$ref': {'type': 'string'}, 'examples': {'$anchor': None}}},
+    'properties_called_like_keywords': {'properties': {'$ref': {'type': 'string'}, '$id': True}},
     'boolean': {'properties': {'a': True}, 'items': False},
 }
 
 
-@pytest.mark.parametrize('schema', [UNTOUCHED[name] for name in UNTOUCHED if name != 'property_called_ref'])
+@pytest.mark.parametrize('schema', UNTOUCHED.values(), ids=UNTOUCHED)
 def test_what_does_not_refer_to_the_schema_stays(schema: Any) -> None:
-    assert embedded(schema, 'A') == schema
+    assert embedded(schema, '#/x/A') == schema
 
 
-def test_properties_may_be_called_like_keywords() -> None:
-    schema = {'properties': {'$ref': {'type': 'string'}, 'examples': {'items': {'$ref': '#'}}}}
-
-    assert embedded(schema, 'A', '#/x/') == {
-        'properties': {'$ref': {'type': 'string'}, 'examples': {'items': {'$ref': '#/x/A'}}}
-    }
+def test_reference_that_depends_on_the_way_to_it_is_left_out() -> None:
+    schema = {'$dynamicAnchor': 'node', 'type': 'array', 'items': {'$dynamicRef': '#node'}}
+    assert embedded(schema, '#/x/A') == {'type': 'array', 'items': {}}
