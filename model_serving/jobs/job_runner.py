@@ -1,5 +1,6 @@
 """Runs the jobs of this process: of each model one after the other, in a thread beside those of requests."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,9 +11,9 @@ from typing import Any, NamedTuple
 
 from flask import Response
 
-from model_serving.errors import Overloaded
-from model_serving.jobs.job_store import Job, JobStore
-from model_serving.json_codec import encode
+from model_serving.errors import InvalidInput, Overloaded
+from model_serving.jobs.job_store import JSON, Job, JobStore
+from model_serving.json_codec import decode, encode
 from model_serving.protocols.forward import respond
 from model_serving.requests.current import REQUEST_KEY, CurrentRequest, current_request
 from model_serving.requests.deadline import deadline
@@ -99,10 +100,12 @@ class JobRunner:
             del self._running[job.id]
 
     def _end(self, job: Job, response: Response) -> None:
-        code, answer = response.status_code, response.get_data()
+        code, answer, media_type = response.status_code, response.get_data(), response.mimetype or ''
         status = 'succeeded' if code < 400 else 'failed'
+        if media_type == JSON and not _is_json(answer):
+            media_type = 'text/plain'
         try:
-            self.store.end(job, status, code, answer, response.mimetype or '')
+            self.store.end(job, status, code, answer, media_type)
         except Overloaded as error:  # The disk may have room for this.
             self.store.end(job, 'failed', error.status, encode({'message': error.message}))
 
@@ -123,6 +126,13 @@ class JobRunner:
                 request.client_gone = True
                 if (cancel := request.cancel) is not None:
                     cancel()
+
+
+def _is_json(text: bytes) -> bool:
+    with contextlib.suppress(InvalidInput):
+        decode(text)
+        return True
+    return False
 
 
 def _start(function: Callable[..., None], *arguments: Any) -> None:

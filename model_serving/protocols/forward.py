@@ -1,5 +1,6 @@
 """Answers a part of a request as a model answers a POST to its own URL: for URLs that name no model."""
 
+import contextlib
 import io
 from functools import partial
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from model_serving.catalogue import MountedModel
-from model_serving.errors import reason_of
+from model_serving.errors import DeadlineExceeded, ServingError, reason_of
 from model_serving.queues import FORWARDED, run_in_queue
 from model_serving.requests.current import current_request
+from model_serving.requests.deadline import remaining_s
 from model_serving.requests.room import room
 
 OF_THE_REQUEST = {
@@ -66,12 +68,34 @@ def _environ(path: str, body: bytes) -> dict[str, Any]:
     }
 
 
-def respond(app: Flask, environ: dict[str, Any]) -> Response:
-    """What Flask's `wsgi_app` makes, as a response; a stream is read to its end."""
+def respond(app: Any, environ: dict[str, Any]) -> Response:
+    """What Flask's `wsgi_app` makes, as a response; a stream is read to its end, within bounds."""
     with app.request_context(environ):
         try:
-            response = app.full_dispatch_request()
+            response: Response = app.full_dispatch_request()
         except Exception as error:
             response = app.handle_exception(error)
-        response.get_data()
+        try:
+            _read(response, app.max_buffered_bytes)
+        except Exception as error:
+            response = app.finalize_request(app.handle_user_exception(error))
     return response
+
+
+def _read(response: Response, max_bytes: int) -> None:
+    """Read a stream, which may have no end. Raises DeadlineExceeded, and ServingError for too much."""
+    if response.is_sequence:
+        return
+    chunks: list[bytes] = []
+    size = 0
+    with contextlib.ExitStack() as stack:
+        if hasattr(response.response, 'close'):
+            stack.callback(response.response.close)
+        for chunk in response.iter_encoded():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > max_bytes:
+                raise ServingError(f'The answer is a stream of over {max_bytes} bytes; call the model itself')
+            if remaining_s() == 0:
+                raise DeadlineExceeded
+    response.response, response.direct_passthrough = chunks, False

@@ -1,12 +1,13 @@
 """The service of these tests: models that take as long as they are told, and answers of every kind."""
 
 import asyncio
+import itertools
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, send_file
 from flask_restful import Resource
 
 from model_serving.errors import ClientGone, InvalidInput
@@ -19,7 +20,9 @@ schema: dict[str, Any] = {
     'type': 'object',
     'properties': {
         'seconds': {'type': 'number', 'minimum': 0},
-        'then': {'enum': ['crash', 'exit', 'refuse', 'image', 'stream', 'null', 'fork']},
+        'then': {
+            'enum': ['crash', 'exit', 'refuse', 'image', 'stream', 'null', 'endless', 'text', 'file', 'fork']
+        },
         'until': {'type': 'string', 'description': 'A file that says that the call has learned of its end.'},
     },
     'required': ['seconds'],
@@ -93,6 +96,9 @@ ENDS: dict[str | None, Any] = {
     'image': lambda: Response(b'\x89PNG', mimetype='image/png'),
     'stream': lambda: Response((f'{number}\n' for number in range(3)), mimetype='text/plain'),
     'null': lambda: None,
+    'endless': lambda: Response(itertools.repeat('x' * 100_000), mimetype='text/plain'),
+    'text': lambda: Response('{"no": JSON', mimetype='application/json'),
+    'file': lambda: send_file(__file__, mimetype='text/x-python'),
 }
 
 

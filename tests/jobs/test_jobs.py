@@ -1,5 +1,6 @@
 """Calls that become jobs: what they answer, and that none is lost in silence."""
 
+import base64
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from model_serving.settings import SettingError
 from tests.access.key_files import BOSS, PROBE, SHOP, line, write
 from tests.engine.clients import request_of, until
 from tests.exposed_metrics import read_metrics
+from tests.jobs import jobs_service
 from tests.linux import linux_only
 from tests.raw_http import Answer, send
 from tests.service_process import running_service
@@ -149,12 +151,27 @@ def test_preference_may_be_written_in_many_ways(service: Service, header: str, s
         ('image', 'succeeded', 200, {'media_type': 'image/png', 'base64': 'iVBORw=='}),
         ('stream', 'succeeded', 200, {'media_type': 'text/plain', 'base64': 'MAoxCjIK'}),
         ('null', 'succeeded', 200, None),
+        ('text', 'succeeded', 200, {'media_type': 'text/plain', 'base64': 'eyJubyI6IEpTT04='}),
     ],
 )
 def test_end_of_a_job_is_told(service: Service, then: str, status: str, code: int, value: Any) -> None:
     ended = service.ended(service.start(0, then=then))
     assert (ended['status'], ended['code']) == (status, code)
     assert ended['error' if status == 'failed' else 'answer'] == value
+
+
+def test_file_can_be_the_answer(service: Service) -> None:
+    answer = service.ended(service.start(0, then='file'))['answer']
+    assert answer['media_type'] == 'text/x-python'
+    assert base64.b64decode(answer['base64']) == Path(jobs_service.__file__).read_bytes()
+
+
+def test_stream_without_end_fails(tmp_path: Path) -> None:
+    with served(tmp_path, MODEL_SERVING_MAX_BUFFERED_BYTES='10000000') as service:
+        ended = service.ended(service.start(0, then='endless'))
+        assert (ended['status'], ended['code']) == ('failed', 500)
+        assert 'stream of over 10000000 bytes' in ended['error']['message']
+        assert service.ended(service.start(0))['status'] == 'succeeded'
 
 
 def test_coroutine_can_be_a_job(service: Service) -> None:
