@@ -30,8 +30,12 @@ class Metric(NamedTuple):
 
     def find(self, region: Region, *labels: str) -> int:
         """The index of its first number in the cells of a region."""
-        name = SEPARATOR.join([GAUGE_PREFIX * self.is_gauge + self.name, *labels])
-        return region.find(name, self.cells)
+        key = self.name, *labels
+        cell: int | None = region.cache.get(key)
+        if cell is None:
+            name = SEPARATOR.join([GAUGE_PREFIX * self.is_gauge + self.name, *labels])
+            cell = region.cache[key] = region.find(name, self.cells)
+        return cell
 
     @property
     def cells(self) -> int:
@@ -67,12 +71,10 @@ REMEMBERED = Metric(
     'Calls that a remembered answer was sought for.',
     ('model', 'outcome'),
 )
-METRICS = (
+METRICS = {metric.name: metric for metric in (
     REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
     KEY_REQUESTS, PAYLOADS, REMEMBERED,
-)  # fmt: skip
-
-COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED}
+)}  # fmt: skip
 
 MAX_KEY_SERIES = 300
 KEY_REFUSALS = 'unauthorized', 'forbidden', 'limited'
@@ -92,10 +94,7 @@ def begin_request(model: str, request: CurrentRequest | None = None) -> None:
         return
     request.model = model
     region = shared_cells.region
-    cell = region.cache.get(model)
-    if cell is None:
-        cell = region.cache[model] = IN_FLIGHT.find(region, model)
-    request.in_flight_cell = cell
+    request.in_flight_cell = cell = IN_FLIGHT.find(region, model)
     with region.lock:
         region.cells[cell] += 1
 
@@ -135,10 +134,7 @@ def _find_cells(region: Region, model: str, status: int, reason: str | None) -> 
 
 def count_refused_key() -> None:
     """Count a request that had no key, or none that is valid."""
-    region = shared_cells.region
-    cell = _key_cell(region, 'none', 'unauthorized')
-    with region.lock:
-        region.cells[cell] += 1
+    count(KEY_REQUESTS.name, 'none', 'unauthorized')
 
 
 def _key_cell(region: Region, name: str, reason: str | None) -> int:
@@ -174,22 +170,17 @@ def observe_batch(rows: int, seconds: float, queued_seconds: list[float]) -> Non
 
 def _observe(metric: Metric, model: str, value: float) -> None:
     region = shared_cells.region
-    key = metric.name, model
-    first = region.cache.get(key)
-    if first is None:
-        first = region.cache[key] = metric.find(region, model)
+    first = metric.find(region, model)
     bucket = first + bisect_left(metric.bounds, value)
     with region.lock:
         region.cells[bucket] += 1
         region.cells[first + len(metric.bounds) + 1] += value
 
 
-def count(name: str, model: str, outcome: str) -> None:
-    """Count one more of `payloads` or `remembered`, for a model with an outcome."""
+def count(name: str, *labels: str) -> None:
+    """Count one more of the counter of that name, with these values of its labels."""
     region = shared_cells.region
-    cell = region.cache.get((name, model, outcome))
-    if cell is None:
-        cell = region.cache[name, model, outcome] = COUNTERS[name].find(region, model, outcome)
+    cell = METRICS[name].find(region, *labels)
     with region.lock:
         region.cells[cell] += 1
 

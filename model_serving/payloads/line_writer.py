@@ -79,7 +79,7 @@ class LineWriter(logging.Handler):
                     try:
                         file = file or stack.enter_context(self._open())
                         self._append(file, line())
-                        count('payloads', model, 'written')
+                        count('model_serving_payloads_total', model, 'written')
                     except Exception as error:  # Such as a full disk: the next line may fit.
                         self._lose(model, 'failed', getattr(error, 'strerror', None) or type(error).__name__)
                     with self._guard:
@@ -92,7 +92,7 @@ class LineWriter(logging.Handler):
             raise OSError(0, 'only a part of a line could be written')
 
     def _lose(self, model: str, outcome: str, why: str) -> None:
-        count('payloads', model, outcome)
+        count('model_serving_payloads_total', model, outcome)
         self._lost += 1
         if time.monotonic() >= self._next_words:
             words = 'Payloads of %d calls are lost: %s'
