@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from flask_restful import Api, Resource
 
-from model_serving.access.guard import may_call, needs_key
+from model_serving.access.guard import may_call
 from model_serving.access.mcp_access import MCPAccess
 from model_serving.catalogue import mounted_models
 from model_serving.echo import echo
@@ -66,8 +66,7 @@ def _list_tools(message: Message) -> Any:
         for name, model in named.items()
         if model.schema and may_call(current_app, request.environ, model.name)
     ]
-    hints = mcp.cached('private' if needs_key(current_app) else 'public')
-    return {'tools': shown, **(hints if message.stateless else {})}
+    return {'tools': shown, **(mcp.CACHED if message.stateless else {})}
 
 
 def _call_tool(message: Message) -> Any:
