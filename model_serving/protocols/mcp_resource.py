@@ -60,10 +60,9 @@ def _answer(message: Message) -> Any:
 def _list_tools(message: Message) -> Any:
     if message.params.get('cursor') is not None:
         raise ProtocolError(INVALID_PARAMS, 'The cursor is unknown: all tools come at once')
-    named = by_tool_name(mounted_models(current_app))
     shown = [
         tool(name, model)
-        for name, model in named.items()
+        for name, model in by_tool_name(mounted_models(current_app)).items()
         if model.schema and may_call(current_app, request.environ, model.name)
     ]
     return {'tools': shown, **(mcp.CACHED if message.stateless else {})}
