@@ -72,7 +72,8 @@ class LineWriter(logging.Handler):
         while self._has_lines.wait():
             time.sleep(PAUSE_S)
             self._has_lines.clear()
-            with contextlib.ExitStack() as stack:  # Opened each time, it is the file that has the name now.
+            # Opened each time, it is the file of that name now. To close it may fail, as on a full share.
+            with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
                 file = None
                 for _ in range(len(self._queue)):
                     model, size, line = self._queue.popleft()

@@ -77,8 +77,7 @@ class PayloadLog:
         if post is None or not (model or hasattr(post, 'request_schema')):
             return resource
         asked = WriteOnly(model.schema if model else post.request_schema, is_own=not model)
-        schema = model.response_schema if model else getattr(post, 'response_schema', None)
-        filters = asked, WriteOnly(schema or {}, is_own=not model)
+        filters = asked, WriteOnly((model or post).response_schema or {}, is_own=not model)
         takes_files = getattr(post, 'uploads', None) is not None
 
         def noted(view: Any) -> Any:
