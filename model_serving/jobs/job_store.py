@@ -74,7 +74,7 @@ class JobStore:
             job = Job(secrets.token_urlsafe(16), model, key_name, self._number, now, kept_until)
             database.execute('DELETE FROM jobs WHERE kept_until < ?', [now])
             database.execute('INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', job)
-        count('jobs', model, 'accepted')
+        count('model_serving_jobs_total', model, 'accepted')
         return job
 
     def begin(self, job: Job) -> bool:
@@ -93,7 +93,7 @@ class JobStore:
                 [status, now, now + self.keep_s, code, media_type, answer, job.id],
             )
         if changed.rowcount:
-            count('jobs', job.model, status)
+            count('model_serving_jobs_total', job.model, status)
 
     def find(self, job_id: str) -> Job | None:
         """A job, if it is known."""

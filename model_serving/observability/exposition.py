@@ -39,7 +39,7 @@ def _families(version: str) -> Iterator['metrics_core.Metric']:
         # A series of its own, not a label of each: a new version would begin all of them anew.
         yield InfoMetricFamily('model_serving', 'The version of what is served.', value={'version': version})
     series = _series_of_all_workers()
-    for metric in METRICS:
+    for metric in METRICS.values():
         family = _family(metric, series[metric.name])
         family.samples = [sample._replace(labels=_with_version(sample.labels)) for sample in family.samples]
         yield family
@@ -53,11 +53,10 @@ def _with_version(labels: dict[str, str]) -> dict[str, str]:
 
 def _series_of_all_workers() -> dict[str, Series]:
     """The values of all workers by the names of metrics: their sum or, of the time to load, the largest."""
-    metrics = {metric.name: metric for metric in METRICS}
     result: dict[str, Series] = defaultdict(dict)
     for key, values in shared_cells.items():
         name, *labels = key.removeprefix(GAUGE_PREFIX).split(SEPARATOR)
-        metric = metrics.get(name)
+        metric = METRICS.get(name)
         if metric is None or metric.cells != len(values):
             continue  # Written by other code, before a reload.
         series = result[name]

@@ -30,8 +30,12 @@ class Metric(NamedTuple):
 
     def find(self, region: Region, *labels: str) -> int:
         """The index of its first number in the cells of a region."""
-        name = SEPARATOR.join([GAUGE_PREFIX * self.is_gauge + self.name, *labels])
-        return region.find(name, self.cells)
+        key = self.name, *labels
+        cell: int | None = region.cache.get(key)
+        if cell is None:
+            name = SEPARATOR.join([GAUGE_PREFIX * self.is_gauge + self.name, *labels])
+            cell = region.cache[key] = region.find(name, self.cells)
+        return cell
 
     @property
     def cells(self) -> int:
@@ -68,12 +72,10 @@ REMEMBERED = Metric(
     ('model', 'outcome'),
 )
 JOBS = Metric('model_serving_jobs_total', 'Jobs accepted, and how they ended.', ('model', 'outcome'))
-METRICS = (
+METRICS = {metric.name: metric for metric in (
     REQUESTS, REQUEST_SECONDS, MODEL_SECONDS, BATCH_ROWS, QUEUE_SECONDS, IN_FLIGHT, LOAD_SECONDS,
     KEY_REQUESTS, PAYLOADS, REMEMBERED, JOBS,
-)  # fmt: skip
-
-COUNTERS = {'payloads': PAYLOADS, 'remembered': REMEMBERED, 'jobs': JOBS}
+)}  # fmt: skip
 
 MAX_KEY_SERIES = 300
 KEY_REFUSALS = 'unauthorized', 'forbidden', 'limited'
@@ -136,10 +138,7 @@ def _find_cells(region: Region, model: str, status: int, reason: str | None) -> 
 
 def count_refused_key() -> None:
     """Count a request that had no key, or none that is valid."""
-    region = shared_cells.region
-    cell = _key_cell(region, 'none', 'unauthorized')
-    with region.lock:
-        region.cells[cell] += 1
+    count(KEY_REQUESTS.name, 'none', 'unauthorized')
 
 
 def _key_cell(region: Region, name: str, reason: str | None) -> int:
@@ -175,22 +174,19 @@ def observe_batch(rows: int, seconds: float, queued_seconds: list[float]) -> Non
 
 def _observe(metric: Metric, model: str, value: float) -> None:
     region = shared_cells.region
-    key = metric.name, model
-    first = region.cache.get(key)
-    if first is None:
-        first = region.cache[key] = metric.find(region, model)
+    first = region.cache.get((metric.name, model))
+    if first is None:  # It has them from now on.
+        first = metric.find(region, model)
     bucket = first + bisect_left(metric.bounds, value)
     with region.lock:
         region.cells[bucket] += 1
         region.cells[first + len(metric.bounds) + 1] += value
 
 
-def count(name: str, model: str, outcome: str) -> None:
-    """Count one more of `payloads`, `remembered` or `jobs`, for a model with an outcome."""
+def count(name: str, *labels: str) -> None:
+    """Count one more of the counter of that name, with these values of its labels."""
     region = shared_cells.region
-    cell = region.cache.get((name, model, outcome))
-    if cell is None:
-        cell = region.cache[name, model, outcome] = COUNTERS[name].find(region, model, outcome)
+    cell = METRICS[name].find(region, *labels)
     with region.lock:
         region.cells[cell] += 1
 

@@ -9,8 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from logging.handlers import WatchedFileHandler
-from typing import Any
+from io import FileIO
 
 from model_serving.observability.metrics import count
 
@@ -21,16 +20,19 @@ END_S = 2.0
 QUIET_S = 60.0
 
 
-class LineWriter(WatchedFileHandler):
+class LineWriter(logging.Handler):
     """Writes each line at once to the end of a file, which only its owner may read; anew if it was moved.
 
-    What exceeds MAX_BYTES, and what cannot be written, is counted, and logged once a minute.
+    What exceeds MAX_BYTES, and what cannot be written, is counted, and logged once a minute. It is a handler
+    because a worker that ends while a model is busy closes only what logging knows.
     """
 
-    stream: Any
-
     def __init__(self, path: str) -> None:
-        super().__init__(path, delay=True)
+        """Raises OSError where the file cannot be opened, or is a pipe that nobody reads."""
+        super().__init__()
+        self._path = path
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, 'O_NONBLOCK', 0)  # It waits for no reader.
+        os.close(os.open(path, flags, 0o600))
         self._lost, self._is_torn, self._next_words = 0, False, 0.0
         self._reset()
         atexit.register(self.close)
@@ -63,35 +65,35 @@ class LineWriter(WatchedFileHandler):
         while self._bytes and time.monotonic() < end:
             time.sleep(PAUSE_S / 5)
 
-    def _open(self) -> Any:
-        return open(self.baseFilename, 'ab', buffering=0, opener=partial(os.open, mode=0o600))
+    def _open(self) -> FileIO:
+        return open(self._path, 'ab', buffering=0, opener=partial(os.open, mode=0o600))
 
     def _run(self) -> None:
         while self._has_lines.wait():
             time.sleep(PAUSE_S)
             self._has_lines.clear()
-            while self._queue:
-                model, size, line = self._queue.popleft()
-                try:
-                    self._append(line())
-                    count('payloads', model, 'written')
-                except Exception as error:  # Such as a full disk: the next line may fit.
-                    self._lose(model, 'failed', getattr(error, 'strerror', None) or type(error).__name__)
-                with self._guard:
-                    self._bytes -= size
+            # Opened each time, it is the file of that name now. To close it may fail, as on a full share.
+            with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+                file = None
+                for _ in range(len(self._queue)):
+                    model, size, line = self._queue.popleft()
+                    try:
+                        file = file or stack.enter_context(self._open())
+                        self._append(file, line())
+                        count('model_serving_payloads_total', model, 'written')
+                    except Exception as error:  # Such as a full disk: the next line may fit.
+                        self._lose(model, 'failed', getattr(error, 'strerror', None) or type(error).__name__)
+                    with self._guard:
+                        self._bytes -= size
 
-    def _append(self, line: bytes) -> None:
-        self.reopenIfNeeded()
-        if self.stream is None:
-            self.stream = self._open()
-            self._statstream()
+    def _append(self, file: FileIO, line: bytes) -> None:
         text = b'\n' + line if self._is_torn else line
-        self._is_torn = self.stream.write(text) != len(text)
+        self._is_torn = file.write(text) != len(text)
         if self._is_torn:
             raise OSError(0, 'only a part of a line could be written')
 
     def _lose(self, model: str, outcome: str, why: str) -> None:
-        count('payloads', model, outcome)
+        count('model_serving_payloads_total', model, outcome)
         self._lost += 1
         if time.monotonic() >= self._next_words:
             words = 'Payloads of %d calls are lost: %s'

@@ -6,6 +6,7 @@ Each line is an event of CloudEvents 1.0 in its JSON format (github.com/cloudeve
 import contextlib
 import random
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -41,14 +42,34 @@ class Payload:
     def __init__(self, source: Any, filters: tuple[WriteOnly, WriteOnly], takes_files: bool) -> None:
         self.source, self.filters, self.takes_files = source, filters, takes_files
 
+    def note(self, result: Any) -> Any:
+        """Note what a view has returned, and return it."""
+        is_response = isinstance(result, Response)
+        self.answer_type = result.mimetype if is_response else JSON
+        if not is_response or (result.is_sequence and result.is_json):
+            with contextlib.suppress(Exception):  # The same happens where it is serialised for the client.
+                self.answer = result.get_data() if is_response else encode(unpack(result)[0])
+        return result
+
+    def bodies(self, status: int) -> Iterator[tuple[str, str, bytes | None, WriteOnly | None]]:
+        """Of each body that a line may tell of: its name there, its type, itself, and what may be kept."""
+        is_answered = bool(self.answer_type) and status < 400
+        if is_answered or status >= 500:  # What is invalid may have a secret anywhere.
+            media_type = cut(self.source.environ.get('CONTENT_TYPE') or '')
+            # A file may look like JSON.
+            kept = self.filters[0] if 'json' in media_type or not self.takes_files else None
+            yield 'request', media_type, getattr(self.source, '_body', None), kept
+        if is_answered:
+            yield 'response', self.answer_type, self.answer, self.filters[1]
+
 
 class PayloadLog:
     """Notes the bodies of calls as they pass, and logs each sampled call at its end, as an observer."""
 
-    def __init__(self, path: str, sample: float, max_bytes: int, version: str) -> None:
-        self._writer = LineWriter(path)
-        self._writer._open().close()
-        self._sample, self._max_bytes, self._version = sample, max_bytes, version
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._writer = LineWriter(str(ROOT / settings.payload_log))
+        self._sample, self._max_bytes = settings.payload_log_sample, settings.payload_log_max_bytes
+        self._version = served_version(settings.version)
 
     def around(self, resource: type[Any]) -> type[Any]:
         """The same resource, whose bodies are noted if it answers for a model."""
@@ -56,8 +77,7 @@ class PayloadLog:
         if post is None or not (model or hasattr(post, 'request_schema')):
             return resource
         asked = WriteOnly(model.schema if model else post.request_schema, is_own=not model)
-        schema = model.response_schema if model else getattr(post, 'response_schema', None)
-        filters = asked, WriteOnly(schema or {}, is_own=not model)
+        filters = asked, WriteOnly((model or post).response_schema or {}, is_own=not model)
         takes_files = getattr(post, 'uploads', None) is not None
 
         def noted(view: Any) -> Any:
@@ -69,7 +89,7 @@ class PayloadLog:
                 return view()
             source = request._get_current_object()  # type: ignore[attr-defined]
             payload = current.payload = Payload(source, filters, takes_files)
-            return then(view(), partial(_note, payload))
+            return then(view(), payload.note)
 
         return with_post(resource, noted)
 
@@ -83,48 +103,30 @@ class PayloadLog:
             return
         if not (self._takes_one() if payload is None else payload):
             return
-        status, known = request.model_status or request.status, []
+        status, bodies = request.model_status or request.status, []
         data = {'status': status, 'duration_ms': round(1e3 * request.seconds, 3), 'version': self._version}
         if request.error and not (payload and payload.filters[0].marks):  # It may repeat what is marked.
             data['error'] = {'message': request.error[0], **request.error[1]}
-        is_answered = bool(payload and payload.answer_type) and status < 400
-        if payload and (is_answered or status >= 500):  # What is invalid may have a secret anywhere.
-            media_type = cut(payload.source.environ.get('CONTENT_TYPE') or '')
-            # A file may look like JSON.
-            kept = payload.filters[0] if 'json' in media_type or not payload.takes_files else None
-            known.append(('request', media_type, getattr(payload.source, '_body', None), kept))
-        if payload and is_answered:
-            known.append(('response', payload.answer_type, payload.answer, payload.filters[1]))
-        bodies = []
-        for name, media_type, body, kept in known:
+        for name, media_type, body, kept in payload.bodies(status) if payload else ():
             data[f'{name}_type'], data[f'{name}_bytes'] = media_type, None if body is None else len(body)
             if body is not None and kept is not None and len(body) <= self._max_bytes:
                 bodies.append((name, body, kept))
-        event = {'id': request.id, 'source': request.path, 'subject': request.model}
-        line = partial(_line, time.time() - request.seconds, event, data, bodies)
-        self._writer.put(request.model, RECORD_BYTES + sum(len(body) for _, body, _ in bodies), line)
+        began = datetime.fromtimestamp(time.time() - request.seconds, UTC)
+        event = {
+            'specversion': '1.0', 'type': TYPE, 'id': request.id, 'source': request.path,
+            'subject': request.model, 'time': began, 'datacontenttype': JSON, 'data': data,
+        }  # fmt: skip
+        size = RECORD_BYTES + sum(len(body) for _, body, _ in bodies)
+        self._writer.put(request.model, size, partial(_line, event, bodies))
 
 
-def _note(payload: Payload, result: Any) -> Any:
-    """Note what a view has returned, and return it."""
-    is_response = isinstance(result, Response)
-    payload.answer_type = result.mimetype if is_response else JSON
-    if not is_response or (result.is_sequence and result.is_json):
-        with contextlib.suppress(Exception):  # The same happens where it is serialised for the client.
-            payload.answer = result.get_data() if is_response else encode(unpack(result)[0])
-    return result
-
-
-def _line(begin: float, event: dict[str, Any], data: dict[str, Any], bodies: list[Any]) -> bytes:
+def _line(event: dict[str, Any], bodies: list[tuple[str, bytes, WriteOnly]]) -> bytes:
     """A line, made in the thread that writes it."""
     for name, body, kept in bodies:
         with contextlib.suppress(InvalidInput):  # It is no JSON: its type and size have to do.
             if (value := kept(decode(body))) is not LEFT_OUT:
-                data[name] = value
-    began = datetime.fromtimestamp(begin, UTC).isoformat()
-    return encode(
-        {'specversion': '1.0', 'type': TYPE, **event, 'time': began, 'datacontenttype': JSON, 'data': data}
-    )
+                event['data'][name] = value
+    return encode(event)
 
 
 def log_payloads(app: Any, api: Any, settings: ServiceSettings) -> None:
@@ -133,9 +135,9 @@ def log_payloads(app: Any, api: Any, settings: ServiceSettings) -> None:
     if sample > 1:
         raise SettingError(f'payload_log_sample: {sample} is too large; 1 logs each call')
     if path:
-        version = served_version(settings.version)
         try:
-            log = PayloadLog(str(ROOT / path), sample, settings.payload_log_max_bytes, version)
+            log = PayloadLog(settings)
         except OSError as error:
-            raise SettingError(f'payload_log: {path!r} cannot be written: {error.strerror}') from error
+            why = f'{error.strerror}; name a file, in a folder that this user may write to'
+            raise SettingError(f'payload_log: {path!r} cannot be written: {why}') from error
         app.observers, api.around = (*app.observers, log), (*api.around, log.around)

@@ -70,7 +70,7 @@ def remembering(resource: type[Any]) -> type[Any]:
         head = f'{environ.get("CONTENT_TYPE")}\n{environ.get("QUERY_STRING")}\n'.encode()
         key = hashlib.sha256(head + hashlib.sha256(request.get_data()).digest()).digest()
         answer = memory.get(key)
-        count('remembered', current.model, 'miss' if answer is None else 'hit')
+        count('model_serving_remembered_answers_total', current.model, 'miss' if answer is None else 'hit')
         if answer is None:
             return then(view(), partial(_remember, memory, key))
         current.batched = True  # This is no run of the model.

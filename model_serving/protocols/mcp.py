@@ -20,8 +20,8 @@ VERSIONS = ('2026-07-28', *WITH_HANDSHAKE)
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 
-CACHED_MS = 60_000
-"""How long a client may keep a list: a reload may change it."""
+CACHED = {'ttlMs': 60_000, 'cacheScope': 'private'}
+"""How long a client may keep a list, for itself: a reload may change it, and a key sees its own tools."""
 VERSION_KEY = 'io.modelcontextprotocol/protocolVersion'
 CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities'
 SERVER_KEY = 'io.modelcontextprotocol/serverInfo'
@@ -77,24 +77,19 @@ def read_message(body: bytes, header: Header) -> Message:
 
 def require_consistent(message: Message, header: Header) -> None:
     """Raise ProtocolError where a message lacks what its version needs, or its headers say something else."""
-    version = header(VERSION_HEADER)
-    is_known = version in (None, *VERSIONS)
-    if message.stateless and message.id is not None and (is_known or VERSION_KEY in message.meta):
-        _require_metadata(message, header)
-    if not is_known:
+    version, said = header(VERSION_HEADER), message.meta.get(VERSION_KEY)
+    if version not in (None, *VERSIONS) and said in (None, version):
         text = f'Send a version that is known here: {", ".join(VERSIONS)}'
         raise ProtocolError(UNSUPPORTED_VERSION, text, supported=VERSIONS, requested=version)
-
-
-def _require_metadata(message: Message, header: Header) -> None:
-    version, capabilities = message.meta.get(VERSION_KEY), message.meta.get(CAPABILITIES_KEY)
-    if type(version) is not str or not isinstance(capabilities, dict):
+    if not message.stateless or message.id is None:
+        return
+    if type(said) is not str or not isinstance(message.meta.get(CAPABILITIES_KEY), dict):
         needed = f'{VERSION_KEY}, a string, and {CAPABILITIES_KEY}, an object'
         raise ProtocolError(INVALID_PARAMS, f'params._meta needs {needed}')
-    said = {VERSION_HEADER: version, 'Mcp-Method': message.method}
+    said_twice = {VERSION_HEADER: said, 'Mcp-Method': message.method}
     if message.method == 'tools/call':
-        said['Mcp-Name'] = message.params.get('name', '')
-    for name, value in said.items():
+        said_twice['Mcp-Name'] = message.params.get('name', '')
+    for name, value in said_twice.items():
         if _decoded(header(name)) != value:
             raise ProtocolError(HEADER_MISMATCH, f'The header {name} has to be {echo(value)}, as in the body')
 
@@ -109,7 +104,7 @@ def _decoded(text: str | None) -> str | None:
 
 def discover(message: Message) -> dict[str, Any]:
     """What the server is."""
-    return {'supportedVersions': VERSIONS, 'capabilities': CAPABILITIES, **cached('public')}
+    return {'supportedVersions': VERSIONS, 'capabilities': CAPABILITIES, **CACHED}
 
 
 def initialize(message: Message) -> dict[str, Any]:
@@ -119,11 +114,6 @@ def initialize(message: Message) -> dict[str, Any]:
         raise ProtocolError(INVALID_PARAMS, 'params needs protocolVersion, a string')
     version = wanted if wanted in WITH_HANDSHAKE else WITH_HANDSHAKE[0]
     return {'protocolVersion': version, 'capabilities': CAPABILITIES, 'serverInfo': SERVER}
-
-
-def cached(scope: str) -> dict[str, Any]:
-    """What a result says of caches; `scope` is public or private."""
-    return {'ttlMs': CACHED_MS, 'cacheScope': scope}
 
 
 def complete(message: Message, result: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from flask_restful import Api, Resource
 
-from model_serving.access.guard import may_call, needs_key
+from model_serving.access.guard import may_call
 from model_serving.access.mcp_access import MCPAccess
 from model_serving.catalogue import mounted_models
 from model_serving.echo import echo
@@ -60,14 +60,12 @@ def _answer(message: Message) -> Any:
 def _list_tools(message: Message) -> Any:
     if message.params.get('cursor') is not None:
         raise ProtocolError(INVALID_PARAMS, 'The cursor is unknown: all tools come at once')
-    named = by_tool_name(mounted_models(current_app))
     shown = [
         tool(name, model)
-        for name, model in named.items()
+        for name, model in by_tool_name(mounted_models(current_app)).items()
         if model.schema and may_call(current_app, request.environ, model.name)
     ]
-    hints = mcp.cached('private' if needs_key(current_app) else 'public')
-    return {'tools': shown, **(hints if message.stateless else {})}
+    return {'tools': shown, **(mcp.CACHED if message.stateless else {})}
 
 
 def _call_tool(message: Message) -> Any:

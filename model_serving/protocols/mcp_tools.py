@@ -1,7 +1,6 @@
 """Models as tools of the Model Context Protocol, and their answers as results of tools."""
 
 import base64
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,22 +12,15 @@ from model_serving.echo import MAX_WORDS, cut
 from model_serving.errors import InvalidInput
 from model_serving.json_codec import decode
 
-OTHER_CHARACTERS = re.compile('[^A-Za-z0-9_-]')
-"""What many clients take in no name of a tool."""
-MAX_NAME = 128
-
 
 def by_tool_name(models: Iterable[MountedModel]) -> dict[str, MountedModel]:
     """The models that take an object, as the arguments of a tool are, and those that failed to load.
 
-    The default version of a model has the name of that.
+    The default version of a model has the name of that; many clients take no @ in the name of another.
     """
-    mounted, named = list(models), dict[str, MountedModel]()
-    for model in sorted(mounted, key=lambda each: not each.is_default):  # No number hides a name.
-        if model.schema.get('type') == 'object' or not model.schema:
-            name = model.base_name if model.is_default else model.name
-            named.setdefault(OTHER_CHARACTERS.sub('_', name)[:MAX_NAME], model)
-    return dict(sorted(named.items(), key=lambda item: mounted.index(item[1])))
+    tools = [model for model in models if model.schema.get('type') == 'object' or not model.schema]
+    named = {model.base_name if model.is_default else model.name.replace('@', '_'): model for model in tools}
+    return named | {model.base_name: model for model in tools if model.is_default}  # No number hides a name.
 
 
 def tool(name: str, model: MountedModel) -> dict[str, Any]:
@@ -73,8 +65,8 @@ def _json_of(response: Response) -> Any:
 
 def failure(details: dict[str, Any], retry_after_s: Any = None) -> dict[str, Any]:
     """The result of a tool that has failed, in words that say what to do; `details` are those of an error."""
-    errors = details.get('errors') if isinstance(details.get('errors'), list) else []
-    known = [each for each in errors or () if isinstance(each, dict)]
+    errors = details.get('errors')
+    known = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
     places = [f'{each.get("pointer") or "At the top"}: {each.get("message")}' for each in known]
     is_said = not retry_after_s or 'try again in' in str(details.get('message'))
     wait = '' if is_said else f'Try again in {retry_after_s} s.'

@@ -46,11 +46,9 @@ class WriteOnly:
 
     def _find_applying(self, pointers: Pointers) -> Pointers:
         """The schemas that apply, or could, to a value to which these do."""
-        found, waiting = dict.fromkeys(pointers), list(pointers)
-        while waiting:
-            new = [each for each in self._subschemas.in_place(waiting.pop()) if each not in found]
-            found.update(dict.fromkeys(new))
-            waiting += new
+        found = list(pointers)
+        for pointer in found:  # Which grows.
+            found += dict.fromkeys(each for each in self._subschemas.in_place(pointer) if each not in found)
         return tuple(found)
 
     def _of_property(self, applying: Pointers, name: str) -> Pointers:

@@ -7,15 +7,10 @@ from flask import Response, request
 from flask_restful import Resource
 
 from model_serving.catalogue import failures, pages
-from model_serving.console.index_resource import IndexResource
-from model_serving.jobs.mount import mount_jobs
-from model_serving.observability.access_log import configure_logging
 from model_serving.resources.digits_model_resource import DigitsModelResource
 from model_serving.resources.iris_model_resource import IrisModelResource
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 MARKUP = '<script>alert(1)</script><img src=x onerror=alert(2)>'
 HOSTILE_NAME = f'"\'`$(touch /tmp/no){MARKUP}'
@@ -256,12 +251,7 @@ MODELS: dict[str, type] = {
 
 def create_app() -> Any:
     """The application."""
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    api.add_resource(IndexResource, '/', endpoint='index')
-    for name, resource in MODELS.items():
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
-    mount_jobs(app, api)
+    app, _ = small_service(MODELS)
     pages(app)['DigitsModel'] = 'client/digits.html', 'client/digits-card.js'
     failures(app)['BrokenModel'] = f'has no weights {MARKUP}'
     return app

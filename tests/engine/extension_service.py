@@ -7,12 +7,9 @@ from typing import Any
 from flask import Response, after_this_request, g, request
 from flask_restful import Resource
 
-from model_serving.console.index_resource import IndexResource
 from model_serving.errors import Overloaded
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 EXTENSIONS = os.environ.get('EXTENSIONS', '').split()
 schema = {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
@@ -51,7 +48,7 @@ def begin_sentry() -> None:
 if 'sentry' in EXTENSIONS:
     begin_sentry()
 protected = make_auth() if 'auth' in EXTENSIONS else nothing
-app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
+app, api = small_service({})
 
 
 def limits() -> tuple[Decorator, Decorator]:
@@ -138,7 +135,6 @@ class CoroutineResource(Resource):
         return {'hello': request.json['name']}
 
 
-api.add_resource(IndexResource, '/', endpoint='index')
 for view_class in (HelloResource, LateResource, ProtectedResource, CrashResource, CoroutineResource):
     name = view_class.__name__.removesuffix('Resource')
     api.add_resource(view_class, f'/v1/{name}', endpoint=name)

@@ -14,11 +14,6 @@ import flask
 from flask import Response, abort, after_this_request, current_app, g, request, session
 from flask_restful import reqparse
 
-from model_serving.console.index_resource import IndexResource
-from model_serving.observability.metrics_resource import MetricsResource
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
 from tests.engine.fast_decorators import with_files, with_limit, with_user
 from tests.engine.fast_returns import (
     Handled,
@@ -31,6 +26,7 @@ from tests.engine.fast_returns import (
     resources,
     seen,
 )
+from tests.small_service import small_service
 
 PARTS_OF_REQUEST = [
     *(
@@ -240,12 +236,8 @@ def made_response() -> Any:
 
 def create_app() -> flask.Flask:
     """The application."""
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
+    app, _ = small_service(resources)
     app.secret_key = os.environ.get('SECRET') or None
-    api.add_resource(IndexResource, '/', endpoint='index')
-    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
-    for name, mounted in resources.items():
-        api.add_resource(mounted, f'/v1/{name}', endpoint=name)
 
     @app.errorhandler(Handled)
     def handle(error: Handled) -> Any:

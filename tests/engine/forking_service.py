@@ -11,11 +11,8 @@ from typing import Any
 from flask import request
 from flask_restful import Resource
 
-from model_serving.observability.access_log import configure_logging
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 FOR_EVER_S = 600
 STUBBORN = f"trap '' TERM; echo; exec sleep {FOR_EVER_S}"
@@ -121,11 +118,8 @@ class StateResource(Resource):  # type: ignore[misc]
 def create_app() -> Any:
     if os.path.exists(os.environ.get('FAIL_TO_BOOT', '')):
         raise RuntimeError('this worker does not boot')
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    api.add_resource(StateResource, '/', endpoint='state')
-    for name, resource in {'Pool': PoolResource, 'Start': StartResource, 'Exit': ExitResource}.items():
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
+    app, api = small_service({'Pool': PoolResource, 'Start': StartResource, 'Exit': ExitResource})
+    api.add_resource(StateResource, '/state', endpoint='state')
     return app
 
 

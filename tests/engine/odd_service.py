@@ -12,17 +12,11 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_restful import Resource
 
-from model_serving.console.index_resource import IndexResource
-from model_serving.health.health_resource import LiveResource, ReadyResource
-from model_serving.observability.access_log import configure_logging
-from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
 from tests.engine.odd_async import AsyncResource, AsyncStreamResource
 from tests.engine.odd_models import AROUND, BY_NAME, calls, fail, model, notes, schema, state
+from tests.small_service import small_service
 
 
 def compute(seconds: float) -> None:
@@ -158,16 +152,8 @@ class StateResource(OddResource):
 
 
 def create_app() -> Flask:
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    api.add_resource(IndexResource, '/', endpoint='index')
-    api.add_resource(LiveResource, '/health/live', endpoint='health_live')
-    api.add_resource(ReadyResource, '/health/ready', endpoint='health_ready')
-    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
-    api.add_resource(XXXModelResource, '/v1/XXXModel', endpoint='XXXModel')
-    for resource in (*OddResource.__subclasses__(), AsyncResource, AsyncStreamResource):
-        name = resource.__name__.removesuffix('Resource')
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
+    models = XXXModelResource, *OddResource.__subclasses__(), AsyncResource, AsyncStreamResource
+    app, _ = small_service({each.__name__.removesuffix('Resource'): each for each in models})
 
     @app.errorhandler(ZeroDivisionError)
     def handle(_error: ZeroDivisionError) -> Any:

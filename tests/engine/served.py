@@ -13,15 +13,9 @@ from flask import Response, request
 from flask_restful import Resource
 
 from model_serving.batching.decorator import batched
-from model_serving.console.index_resource import IndexResource
-from model_serving.health.health_resource import LiveResource, ReadyResource
-from model_serving.observability.access_log import configure_logging
-from model_serving.observability.metrics_resource import MetricsResource
 from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 MOST_SECONDS = 3600
 NAPS = ('Nap', 'Other', 'Quick', 'Refused', *(f'Hanging{number}' for number in range(6)))
@@ -209,19 +203,9 @@ class EnvironResource(ServedResource):
 
 def create_app() -> Any:
     """The application."""
-    configure_logging()
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    api.add_resource(IndexResource, '/', endpoint='index')
-    api.add_resource(LiveResource, '/health/live', endpoint='health_live')
-    api.add_resource(ReadyResource, '/health/ready', endpoint='health_ready')
-    api.add_resource(MetricsResource, '/metrics', endpoint='metrics')
-    api.add_resource(XXXModelResource, '/v1/XXXModel', endpoint='XXXModel')
-    for name in NAPS:
-        api.add_resource(NapResource, f'/v1/{name}', endpoint=name)
-    api.add_resource(RowsResource, '/v1/Rows', endpoint='Rows')
-    api.add_resource(SizeResource, '/v1/Size', endpoint='Size')
-    api.add_resource(CrashResource, '/v1/Crash', endpoint='Crash')
-    api.add_resource(ContextResource, '/v1/Context', endpoint='Context')
+    models = XXXModelResource, RowsResource, SizeResource, CrashResource, ContextResource
+    named = {each.__name__.removesuffix('Resource'): each for each in models}
+    app, api = small_service({**named, **dict.fromkeys(NAPS, NapResource)})
     api.add_resource(StreamResource, '/stream', endpoint='stream')
     api.add_resource(WholeResource, '/whole', endpoint='whole')
     api.add_resource(StateResource, '/state', endpoint='state')

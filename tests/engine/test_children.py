@@ -345,7 +345,7 @@ def test_60_pools_6_at_a_time(forks: Service) -> None:
 @pytest.mark.parametrize('what', ['loaded', 'daemon', 'grandchild', 'idle pool'])
 def test_child_holds_nothing_of_the_servers(forks: Service, what: str) -> None:
     with forks.connect():
-        servers = sockets_of(forks.get('/').json['pid'])
+        servers = sockets_of(forks.state()['pid'])
         assert len(servers) > 2
         child = start(forks, what)
         until(lambda: not servers & sockets_of(child))  # It may have been forked this moment.
@@ -388,7 +388,7 @@ def pids(service: Service, count: int) -> set[int]:
     found: set[int] = set()
 
     def enough() -> bool:
-        found.update(service.get('/', 'Connection: close').json['pid'] for _ in range(8))
+        found.update(service.get('/state', 'Connection: close').json['pid'] for _ in range(8))
         found.intersection_update(pid for pid in set(found) if is_there(pid))
         return len(found) == count
 
@@ -403,7 +403,7 @@ def test_exit_of_a_model_ends_its_worker_alone(tmp_path: Path, what: str, preloa
     with serving(log, PRELOAD=preload) as url:
         service = Service(url, log)
         for status in (3, 4):
-            before = service.get('/').json['pid']
+            before = service.state()['pid']
             orphans = [start(service, 'daemon'), start(service, 'stubborn')]
             with pytest.raises(ConnectionError):
                 call(service, 'Exit', what, status)

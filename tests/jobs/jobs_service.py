@@ -11,7 +11,6 @@ from flask import Response, request, send_file
 from flask_restful import Resource
 
 from model_serving.errors import ClientGone, InvalidInput
-from model_serving.jobs.mount import mount_jobs
 from model_serving.schemas.validation import validate_json
 from model_serving.utils.request_utils import check_cancelled
 from tests.small_service import small_service
@@ -104,9 +103,7 @@ ENDS: dict[str | None, Any] = {
 
 def create_app() -> Any:
     """The application."""
-    app, api = small_service({'Slow': SlowResource, 'Async': AsyncResource})
-    mount_jobs(app, api)
-    return app
+    return small_service({'Slow': SlowResource, 'Async': AsyncResource})[0]
 
 
 app = create_app()

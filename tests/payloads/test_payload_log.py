@@ -403,3 +403,10 @@ def test_wrong_setting_stops_the_start(
     monkeypatch.setenv(f'MODEL_SERVING_{variable}', value)
     with pytest.raises(SettingError, match=re.escape(message)):
         assemble(MOUNTS, (), False)
+
+
+def test_pipe_that_nobody_reads_stops_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe')
+    monkeypatch.setenv('MODEL_SERVING_PAYLOAD_LOG', str(tmp_path / 'pipe'))
+    with pytest.raises(SettingError, match='cannot be written: No such device or address; name a file'):
+        assemble(MOUNTS, (), False)

@@ -10,10 +10,7 @@ from flask_restful import Resource
 from model_serving.protocols.mount import mount_protocols
 from model_serving.protocols.signature import DTYPES, Signature, Tensor
 from model_serving.schemas.validation import validate_json
-from model_serving.service.application import build_service
-from model_serving.service.resources import SERVICE
-from model_serving.service_settings import ServiceSettings
-from model_serving.settings import load_settings
+from tests.small_service import small_service
 
 ANYTHING: dict[str, Any] = {'type': 'object'}
 VALUES: dict[str, list[Any]] = {
@@ -80,11 +77,7 @@ class PlainModelResource(Resource):
 
 def create(**resources: type[Resource]) -> Flask:
     """An application with these resources, by the names of the models."""
-    app, api = build_service(load_settings(ServiceSettings, 'model_serving'))
-    for resource, urls, endpoint in SERVICE:
-        api.add_resource(resource, *urls, endpoint=endpoint)
-    for name, resource in resources.items():
-        api.add_resource(resource, f'/v1/{name}', endpoint=name)
+    app, api = small_service(resources)
     mount_protocols(app, api)
     return app
 

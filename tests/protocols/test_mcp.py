@@ -176,13 +176,13 @@ def test_older_versions_have_plain_results(client: FlaskClient, version: str | N
 def test_discovery_says_versions_and_capabilities(client: FlaskClient) -> None:
     result = send(client, *newest('server/discover')).get_json()['result']
     assert result['supportedVersions'] == ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26']
-    assert (result['capabilities'], result['cacheScope']) == ({'tools': {'listChanged': False}}, 'public')
+    assert (result['capabilities'], result['cacheScope']) == ({'tools': {'listChanged': False}}, 'private')
     assert result['ttlMs'] > 0
 
 
 def test_list_of_the_newest_version_may_be_kept(client: FlaskClient) -> None:
     result = send(client, *newest('tools/list')).get_json()['result']
-    assert (result['resultType'], result['cacheScope'], result['ttlMs']) == ('complete', 'public', 60_000)
+    assert (result['resultType'], result['cacheScope'], result['ttlMs']) == ('complete', 'private', 60_000)
 
 
 @pytest.mark.parametrize('id_', ['a', '', 0, -7, 'ö' * 1000])
