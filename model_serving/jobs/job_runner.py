@@ -24,7 +24,7 @@ CRASHED = encode({'message': 'Internal Server Error'})
 logger = logging.getLogger('jobs')
 
 
-class Errand(NamedTuple):
+class QueuedJob(NamedTuple):
     """A job, and the request that it answers: `size` is that of its body, in bytes."""
 
     job: Job
@@ -42,7 +42,7 @@ class JobRunner:
         self._app, self._max_waiting, self._max_bytes = app, max_waiting, max_bytes
         self._bytes = 0
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[Errand]] = {}
+        self._waiting: dict[str, deque[QueuedJob]] = {}
         """Of the models that have a thread."""
         self._running: dict[str, CurrentRequest] = {}
         self._is_watched = False
@@ -61,7 +61,7 @@ class JobRunner:
                 _start(self._watch)
                 self._is_watched = True
             job = self.store.add(model, key_name)
-            waiting.append(Errand(job, environ, size, time.monotonic() + self.store.timeout_s))
+            waiting.append(QueuedJob(job, environ, size, time.monotonic() + self.store.timeout_s))
             self._bytes += size
             self.unfinished += 1
         return job
@@ -72,30 +72,30 @@ class JobRunner:
                 if not self._waiting[model]:
                     del self._waiting[model]
                     return
-                errand = self._waiting[model].popleft()
+                queued = self._waiting[model].popleft()
             try:
-                if self.store.begin(errand.job):
-                    Context().run(self._run, errand)
+                if self.store.begin(queued.job):
+                    Context().run(self._run, queued)
             except Overloaded:  # The store could not note it; the job fails once its time is over.
                 pass
             finally:
                 with self._lock:
-                    self._bytes -= errand.size
+                    self._bytes -= queued.size
                     self.unfinished -= 1
 
-    def _run(self, errand: Errand) -> None:
-        job, environ = errand.job, errand.environ
+    def _run(self, queued: QueuedJob) -> None:
+        job, environ = queued.job, queued.environ
         request = environ[REQUEST_KEY] = self._running[job.id] = CurrentRequest(environ)
         current_request.set(request)
-        deadline.set(errand.ends_at)
+        deadline.set(queued.ends_at)
         try:
             response = respond(self._app, environ)
             self._end(job, response)
             response.close()
         except BaseException:  # Even SystemExit: the next job is to run.
             logger.exception('The job %s of %s failed', job.id, job.model)
-            self.store.end(job, 'failed', 500, CRASHED)
             self._app.end(request, 500)
+            self.store.end(job, 'failed', 500, CRASHED)
         finally:
             del self._running[job.id]
 

@@ -125,7 +125,7 @@ class JobStore:
 
     def _begin_process(self) -> None:
         """Start afresh in a forked process, which may not even close the connection of its parent."""
-        self._of_parent, self._database = self._database, None
+        self._of_parent, self._database, self._number = self._database, None, 0
         self._lock = threading.Lock()
 
     def _connect(self) -> sqlite3.Connection:
@@ -133,9 +133,9 @@ class JobStore:
         if self._database is None:
             database = sqlite3.connect(self._path, BUSY_SECONDS, check_same_thread=False)
             database.execute('PRAGMA synchronous = NORMAL')
-            with database:
-                self._number = database.execute('INSERT INTO workers DEFAULT VALUES').lastrowid or 0
-                self._locks.hold(self._number)
+            while not (self._number and self._locks.hold(self._number)):  # The file may be a new one.
+                with database:
+                    self._number = database.execute('INSERT INTO workers DEFAULT VALUES').lastrowid or 0
             self._database = database
         return self._database
 

@@ -1,5 +1,6 @@
 """Which workers live: each locks a byte of a file, which the system unlocks when it ends, however it does."""
 
+import contextlib
 import fcntl
 import functools
 import os
@@ -17,20 +18,26 @@ class WorkerLocks:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self._own: set[tuple[int, int]] = set()
 
-    def hold(self, number: int) -> None:
-        """Lock the byte of this process until it ends."""
-        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, number)
-        self._own.add((os.getpid(), number))
+    def hold(self, number: int) -> bool:
+        """Lock the byte of this process until it ends. Whether that was free."""
+        is_free = self._lock(number)
+        if is_free:
+            self._own.add((os.getpid(), number))
+        return is_free
 
     def is_held(self, number: int) -> bool:
         """Whether the worker of this number lives."""
         if (os.getpid(), number) in self._own:  # One's own lock is in nobody's way.
             return True
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
-        except OSError:
+        if not self._lock(number):
             return True
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+        return False
+
+    def _lock(self, number: int) -> bool:
+        with contextlib.suppress(OSError):
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+            return True
         return False
 
 
