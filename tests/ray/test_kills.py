@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from tests.engine.clients import until
 from tests.ray.clients import TRIES, Clients, asking
 from tests.ray.cluster import Cluster
 
@@ -17,7 +18,7 @@ def lost_by_kill(cluster: Cluster, kill: Callable[[Clients], None], what: str) -
     """Kill under load, and return what clients lose that do not try again. Shows the table with -s."""
     with asking(cluster.url) as clients:
         time.sleep(BEFORE_SECONDS)
-        assert len(clients.pids) == 2
+        until(lambda: len(clients.pids) == 2, FULL_SECONDS)
         kill(clients)
         time.sleep(AFTER_SECONDS)
     print(f'\n{what} killed\n{clients.table()}')
