@@ -38,6 +38,7 @@ def test_every_metric_has_its_type_and_base_unit(client: FlaskClient) -> None:
         'model_serving_key_requests': 'counter',
         'model_serving_payloads': 'counter',
         'model_serving_remembered_answers': 'counter',
+        'model_serving_jobs': 'counter',
         'model_serving_request_duration_seconds': 'histogram',
         'model_serving_model_duration_seconds': 'histogram',
         'model_serving_batch_rows': 'histogram',
