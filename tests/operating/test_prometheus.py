@@ -90,6 +90,7 @@ def test_dashboard_asks_for_metrics_that_there_are() -> None:
         'model_serving_key_requests_total',
         'model_serving_payloads_total',
         'model_serving_remembered_answers_total',
+        'model_serving_jobs_total',
     }  # There are none unless a setting, or a resource, asks for them.
     asked = {
         re.sub(r'_(bucket|sum|count)$', '', name)
