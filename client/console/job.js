@@ -1,5 +1,8 @@
 // A job: a call whose answer is fetched later.
 
+const PASSING = [0, 429, 502, 503, 504]; // The job goes on meanwhile.
+const RETRY_MS = 3000;
+
 /** The box that makes a job of a call, for a model that takes jobs. */
 export function jobBox(model) {
   const control = $('<input type="checkbox">');
@@ -21,7 +24,13 @@ export function whenEnded(job) {
           ended.resolve(state, reason, request);
         }
       })
-      .fail((...failure) => ended.reject(...failure));
+      .fail((request, ...failure) => {
+        if (PASSING.includes(request.status)) {
+          timer = setTimeout(ask, RETRY_MS, 'GET');
+        } else {
+          ended.reject(request, ...failure);
+        }
+      });
   };
   ask('GET');
   return ended.promise({abort: () => ask('DELETE')});

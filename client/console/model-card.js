@@ -118,13 +118,15 @@ export class ModelCard {
       .always(() => this.end())
       .done((answer, reason, request) => this.answer.show(request, this.elapsed()))
       .fail((request, reason) => this.fail(request, reason))
-      .done((answer) => this.told(isJob ? answer.answer : answer));
+      .done((answer) => (isJob ? this.tellEnd(answer) : this.onAnswer?.(answer)));
   }
 
-  /** Pass on an answer; a job may have ended without one. */
-  told(answer) {
-    if (answer !== undefined) {
+  /** Tell how a job has ended. */
+  tellEnd({status, answer, error}) {
+    if (status === 'succeeded') {
       this.onAnswer?.(answer);
+    } else if (status === 'failed') {
+      this.refuse(error.message ?? 'The job has failed.', []);
     }
   }
 

@@ -21,6 +21,8 @@ ADMITTED = 'model_serving.admitted'
 ENDPOINT = 'model_serving.endpoint'
 """Where it keeps for what it was admitted: Flask may find another endpoint than the engine has."""
 SAFE = 'GET', 'HEAD', 'OPTIONS'
+JOB = 'job'
+"""The part of a model's endpoints that is asked for its jobs, which are no further calls."""
 NEEDED = 'A key is needed: send the header Authorization: Bearer <key>'
 WRONG = 'The key is not valid; ask whoever runs the service for one'
 
@@ -63,7 +65,7 @@ class Guard:
         if access is None:
             if key.models is not None and model not in key.models:
                 raise _refusal(key, model)
-            if key.limits and (method not in SAFE or not part):
+            if key.limits and part != JOB and (method not in SAFE or not part):
                 _take(key, model, environ, now)
 
     def needs_key(self, endpoint: str | None) -> bool:

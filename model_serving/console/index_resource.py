@@ -58,7 +58,7 @@ def _describe(model: MountedModel) -> dict[str, Any]:
         described |= {'version': model.version, 'urls': model.urls}
     if model.failure is not None:
         described['failure'] = model.failure
-    if 'jobs' in current_app.extensions:
+    if hasattr(model.resource, 'takes_jobs'):
         described['takes_jobs'] = True
     if not model.safe_to_retry:
         described['safe_to_retry'] = False

@@ -10,8 +10,9 @@ from flask_restful import Resource
 from orjson import Fragment
 
 from model_serving.access.guard import ADMITTED
+from model_serving.catalogue import JSON
 from model_serving.errors import ServingError
-from model_serving.jobs.job_store import JSON, Job, JobStore
+from model_serving.jobs.job_store import Job, JobStore
 
 LONGEST_PAUSE_SECONDS = 30
 

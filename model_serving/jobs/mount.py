@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, request
 from flask_restful import Api
 
-from model_serving.access.guard import ADMITTED
+from model_serving.access.guard import ADMITTED, JOB
 from model_serving.catalogue import mounted_models
 from model_serving.jobs.job_resource import JobResource, answer_about
 from model_serving.jobs.job_runner import JobRunner
@@ -34,7 +34,8 @@ def take_jobs(app: Any, api: Any, settings: ServiceSettings) -> None:
     try:
         store = JobStore(ROOT / settings.jobs, settings.jobs_timeout_s, settings.jobs_keep_s)
     except (OSError, sqlite3.Error) as error:
-        raise SettingError(f'jobs: {settings.jobs!r} cannot be used: {error}') from error
+        words = f'{error}; name a file of its own, in a folder that this user may write to'
+        raise SettingError(f'jobs: {settings.jobs!r} cannot be used: {words}') from error
     runner = JobRunner(app, store, settings.max_waiting, settings.max_buffered_bytes)
     app.extensions['jobs'] = runner
     api.around = (*api.around, partial(_taking_jobs, runner))
@@ -45,9 +46,12 @@ def mount_jobs(app: Flask, api: Api) -> None:
     if (runner := app.extensions.get('jobs')) is None:
         return
     for model in mounted_models(app):
+        if not hasattr(model.resource, 'takes_jobs'):
+            continue
         attributes = {'model_name': model.base_name, 'store': runner.store, '__doc__': JobResource.__doc__}
         urls = [f'{url}/jobs/<job_id>' for url in model.urls]
-        api.add_resource(type('JobResource', (JobResource,), attributes), *urls, endpoint=f'{model.name}.job')
+        resource = type('JobResource', (JobResource,), attributes)
+        api.add_resource(resource, *urls, endpoint=f'{model.name}.{JOB}')
 
 
 def unfinished_jobs(app: Flask) -> int:
@@ -59,7 +63,8 @@ def unfinished_jobs(app: Flask) -> int:
 def _taking_jobs(runner: JobRunner, resource: type[Any]) -> type[Any]:
     """The same resource; calls whose clients prefer that become jobs once their bodies are valid."""
     post: Any = getattr(resource, 'post', None)
-    if not hasattr(post, 'require_valid_body'):
+    # What is around it might refuse the call.
+    if not hasattr(post, 'require_valid_body') or post.itself is not post:
         return resource
 
     def answer_or_accept(view: Callable[[], Any]) -> Any:
@@ -69,13 +74,16 @@ def _taking_jobs(runner: JobRunner, resource: type[Any]) -> type[Any]:
         post.require_valid_body()
         return _accept(runner, current)
 
-    return with_post(resource, answer_or_accept)
+    taking = with_post(resource, answer_or_accept)
+    taking.takes_jobs = True
+    return taking
 
 
 def _accept(runner: JobRunner, current: CurrentRequest) -> Any:
     """The answer to a request whose work is to be a job. Raises Overloaded."""
     body, key_name = request.get_data(), request.environ.get(ADMITTED, '')
     environ = {**with_body(request.environ, body), 'HTTP_X_REQUEST_ID': current.id}
+    current.batched, current.payload = True, False  # This is no run of the model; its job has the bodies.
     job = runner.put(current.model, key_name, environ, len(body))
     url = f'{request.root_path}{request.path}/jobs/{job.id}'
     described, status, headers = answer_about(job, url)

@@ -67,7 +67,7 @@ def _model_paths(app: Flask, models: list[MountedModel]) -> dict[str, Any]:
         has_key = needs_key(app, model.name)
         for url in model.urls:
             post = paths[url] = {'post': _post(model, url, has_key)}
-            if 'jobs' in app.extensions:
+            if hasattr(model.resource, 'takes_jobs'):
                 post['parameters'] = [jobs.PREFER]
                 post['post']['responses'] |= jobs.ACCEPTED
                 paths[f'{url}/jobs/{{job_id}}'] = _job_path(_id(model, url), has_key)

@@ -12,6 +12,8 @@ def with_post(resource: type[Any], around: Callable[[Callable[[], Any]], Any]) -
     def post(*args: Any, **kwargs: Any) -> Any:
         return around(functools.partial(resource.post, *args, **kwargs))
 
+    if getattr(resource.post, 'itself', None) is resource.post:
+        post.itself = post  # type: ignore[attr-defined] # Nothing of others stands around it.
     attributes = {'post': post, '__doc__': resource.__doc__, '__module__': resource.__module__}
     return type(resource.__name__, (resource,), attributes)
 

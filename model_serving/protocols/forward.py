@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from model_serving.catalogue import MountedModel
-from model_serving.errors import DeadlineExceeded, ServingError, reason_of
+from model_serving.errors import ClientGone, DeadlineExceeded, ServingError, reason_of
 from model_serving.queues import FORWARDED, run_in_queue
 from model_serving.requests.current import current_request
 from model_serving.requests.deadline import remaining_s
@@ -95,7 +95,9 @@ def _read(response: Response, max_bytes: int) -> None:
             chunks.append(chunk)
             size += len(chunk)
             if size > max_bytes:
-                raise ServingError(f'The answer is a stream of over {max_bytes} bytes; call the model itself')
+                raise ServingError(f'The answer is a stream of over {max_bytes} bytes; read it directly')
+            if (current := current_request.get()) is not None and current.client_gone:
+                raise ClientGone
             if remaining_s() == 0:
                 raise DeadlineExceeded
     response.response, response.direct_passthrough = chunks, False

@@ -21,9 +21,10 @@ class CurrentRequest:
     """A request that started at `started`, by time.perf_counter, and took `seconds`.
 
     `client` is its client's address, `key` the name of the key that it came with, `sent_bytes` the size of
-    the response with its head, where it is known, `room` the memory that it has taken for its body. `trace`
-    is the header of a tracing front end. `finished`: the log and the metrics have it already. `client_gone`:
-    nobody waits for the response any more; `cancel` then ends a coroutine that the view waits for.
+    the response with its head, where it is known, `room` the memory that it has taken for its body, if it
+    `takes_room`. `trace` is the header of a tracing front end. `finished`: the log and the metrics have it
+    already. `client_gone`: nobody waits for the response any more; `cancel` then ends a coroutine that the
+    view waits for.
     `model_status` is that of the model's own answer, where the path named no model.
     `error` has the message and the details of a refusal, `payload` what the payload log knows of the bodies.
     `finished_by_engine`: the engine, not the application, records its end. `in_event_loop`: the view is a
@@ -38,6 +39,7 @@ class CurrentRequest:
     sent_bytes: int | None = None
     in_flight_cell: int | None = None
     room = 0
+    takes_room = True
     cancel: Callable[[], None] | None = None
     model_status: int | None = None
     error: tuple[str, dict[str, Any]] | None = None

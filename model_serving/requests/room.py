@@ -37,7 +37,9 @@ class Room:
         """
         request = current_request.get()
         # One that has enough must not wait for its turn: who has that may wait for what this one has.
-        if request is None or min(size, self.size // 2) <= request.room or self._take_now(request, size):
+        if request is None or not request.takes_room:
+            return
+        if min(size, self.size // 2) <= request.room or self._take_now(request, size):
             return
         left = remaining_s()
         end = time.monotonic() + (MAX_WAIT_SECONDS if left is None else min(left, MAX_WAIT_SECONDS))

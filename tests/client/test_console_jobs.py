@@ -54,6 +54,16 @@ def test_what_is_wrong_is_told_at_once(slow: Locator) -> None:
     expect(slow.get_by_role('status')).to_have_text(re.compile('^400'))
 
 
+def test_failure_of_a_job_is_told_and_a_poll_that_fails_is_not(slow: Locator) -> None:
+    error = {'message': 'The engine is cold'}
+    job = {'status': 'failed', 'code': 400, 'error': error}
+    answers = iter([{'status': 503, 'json': {'message': 'busy'}}, {'json': job}])
+    slow.page.route('**/jobs/*', lambda route: route.fulfill(**next(answers)))
+    slow.get_by_role('button', name='Send').click()
+    expect(slow.get_by_role('alert')).to_have_text('The engine is cold')
+    assert not list(answers)
+
+
 def test_curl_line_makes_a_job(slow: Locator) -> None:
     line = curl_of(slow)
     assert "-H 'Prefer: respond-async'" in line

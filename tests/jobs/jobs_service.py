@@ -1,6 +1,7 @@
 """The service of these tests: models that take as long as they are told, and answers of every kind."""
 
 import asyncio
+import functools
 import itertools
 import os
 import time
@@ -19,9 +20,8 @@ schema: dict[str, Any] = {
     'type': 'object',
     'properties': {
         'seconds': {'type': 'number', 'minimum': 0},
-        'then': {
-            'enum': ['crash', 'exit', 'refuse', 'image', 'stream', 'null', 'endless', 'text', 'file', 'fork']
-        },
+        'then': {'type': 'string', 'description': 'One of ENDS, or fork.'},
+        'data': {'type': 'array', 'items': {'type': 'number'}},
         'until': {'type': 'string', 'description': 'A file that says that the call has learned of its end.'},
     },
     'required': ['seconds'],
@@ -58,9 +58,26 @@ class AsyncResource(Resource):  # type: ignore[misc]
         try:
             await asyncio.sleep(request.json['seconds'])
         except asyncio.CancelledError:
+            await asyncio.sleep(1)  # It is not cancelled once more.
             Path(request.json.get('until', os.devnull)).touch()
             raise
         return {'slept': request.json['seconds']}
+
+
+def allowed(view: Any) -> Any:
+    """A decorator that may refuse the call."""
+
+    @functools.wraps(view)
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return asked
+
+
+class DecoratedResource(SlowResource):
+    """Has something around its post."""
+
+    post = allowed(SlowResource.post)
 
 
 def fork(file: Path) -> None:
@@ -95,15 +112,19 @@ ENDS: dict[str | None, Any] = {
     'image': lambda: Response(b'\x89PNG', mimetype='image/png'),
     'stream': lambda: Response((f'{number}\n' for number in range(3)), mimetype='text/plain'),
     'null': lambda: None,
+    'large': lambda: {'text': 'x' * 2_000_000},
     'endless': lambda: Response(itertools.repeat('x' * 100_000), mimetype='text/plain'),
     'text': lambda: Response('{"no": JSON', mimetype='application/json'),
     'file': lambda: send_file(__file__, mimetype='text/x-python'),
 }
 
 
+RESOURCES = {'Slow': SlowResource, 'Async': AsyncResource, 'Decorated': DecoratedResource}
+
+
 def create_app() -> Any:
     """The application."""
-    return small_service({'Slow': SlowResource, 'Async': AsyncResource})[0]
+    return small_service(RESOURCES)[0]
 
 
 app = create_app()

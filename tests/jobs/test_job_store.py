@@ -56,6 +56,13 @@ def test_deleted_file_is_begun_anew_while_a_process_still_has_the_old_one(tmp_pa
         assert status_of(store, job.id) == 'queued'
 
 
+def test_job_lives_as_far_as_can_be_known_where_the_locks_were_deleted(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / 'jobs', 60, 60)
+    with worker_with_a_job(tmp_path / 'jobs') as job_id:
+        (tmp_path / 'jobs-workers').unlink()
+        assert status_of(store, job_id) == 'queued'
+
+
 def test_late_job_has_failed_although_nobody_noted_it(tmp_path: Path) -> None:
     store = JobStore(tmp_path / 'jobs', 0, 60)
     assert status_of(store, store.add('Slow', '').id) == 'failed'

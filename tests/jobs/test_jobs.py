@@ -302,11 +302,16 @@ def test_reload_waits_for_jobs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('path', ['/v1/Slow', '/v1/Async'])
-def test_job_fails_that_takes_too_long(tmp_path: Path, path: str) -> None:
-    with served(tmp_path, MODEL_SERVING_JOBS_TIMEOUT_S='0.5') as service:
-        ended = service.ended(service.start(2, path))
-        assert (ended['status'], ended['code']) == ('failed', 504)
-        until(lambda: service.ended(service.start(0, path))['status'] == 'succeeded')
+def test_job_that_takes_too_long_fails_and_learns_of_it(tmp_path: Path, path: str) -> None:
+    learned = tmp_path / 'learned'
+    with served(tmp_path, MODEL_SERVING_JOBS_TIMEOUT_S='1') as service:
+        late, behind = service.start(3, path, until=str(learned)), service.start(0.01, path)
+        time.sleep(4)  # Whoever asks, and when, makes no difference.
+        for job in (late, behind):
+            ended = service.ended(job)
+            assert (ended['status'], ended['code']) == ('failed', 504)
+        assert learned.exists()
+        assert service.ended(service.start(0, path))['status'] == 'succeeded'
 
 
 def test_answer_is_kept_for_a_time(tmp_path: Path) -> None:
@@ -314,19 +319,81 @@ def test_answer_is_kept_for_a_time(tmp_path: Path) -> None:
         job = service.start(0)
         service.ended(job)
         time.sleep(1.1)
-        service.start(0)
         assert service.ask(job).status == 404
 
 
-def test_too_many_jobs_are_refused(tmp_path: Path) -> None:
+def test_too_many_jobs_are_refused_until_some_are_canceled(tmp_path: Path) -> None:
     with served(tmp_path, MODEL_SERVING_MAX_WAITING='2') as service:
-        jobs = [service.start(30)]
+        jobs = [service.start(30, until=str(tmp_path / 'learned'))]
         until(lambda: service.status(jobs[0]) == 'running')
         jobs += [service.start(30), service.start(30)]
         answer = service.call({'seconds': 0}, PREFER)
         assert (answer.status, answer.headers['retry-after']) == (503, '30')
-        for job in jobs:
+        for job in jobs[1:]:
             service.ask(job, method='DELETE')
+        until(lambda: service.call({'seconds': 0}, PREFER).status == 202)
+        service.ask(jobs[0], method='DELETE')
+
+
+def test_large_job_keeps_no_other_call_out(tmp_path: Path) -> None:
+    with served(tmp_path, MODEL_SERVING_MAX_BUFFERED_BYTES='2000000') as service:
+        data = [0.5] * 100_000
+        answer = service.call({'seconds': 30, 'data': data, 'until': str(tmp_path / 'learned')}, PREFER)
+        until(lambda: service.status(answer.json['url']) == 'running')
+        begin = time.monotonic()
+        assert service.call({'seconds': 0, 'data': data}).status == 200
+        assert time.monotonic() - begin < 5
+        service.ask(answer.json['url'], method='DELETE')
+
+
+def test_answer_has_a_bound(tmp_path: Path) -> None:
+    with served(tmp_path, MODEL_SERVING_MAX_BUFFERED_BYTES='1000000') as service:
+        ended = service.ended(service.start(0, then='large'))
+        assert (ended['status'], ended['code']) == ('failed', 500)
+        assert 'ask for less' in ended['error']['message']
+
+
+def test_canceled_coroutine_is_no_crash(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        job = service.start(30, '/v1/Async', until=str(tmp_path / 'learned'))
+        until(lambda: service.status(job) == 'running')
+        service.ask(job, method='DELETE')
+        until((tmp_path / 'learned').exists)
+        until(lambda: '/v1/Async 499' in service.log())
+        assert 'ERROR' not in service.log()
+
+
+def test_end_is_noted_later_where_it_cannot_be_at_once(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        job = service.start(1)
+        with contextlib.closing(sqlite3.connect(tmp_path / 'jobs.sqlite')) as database:
+            until(lambda: service.status(job) == 'running')
+            database.execute('BEGIN IMMEDIATE')
+            until(lambda: 'database is locked' in service.log())
+        assert until(lambda: service.status(job) == 'succeeded', 30)
+
+
+def test_deleted_files_are_made_anew(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        for path in tmp_path.glob('jobs.sqlite*'):
+            path.unlink()
+        job = service.start(0.5)
+        assert service.status(job) in ('queued', 'running')
+        assert service.ended(job)['status'] == 'succeeded'
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.glob('jobs.sqlite*')} == {0o600}
+
+
+def test_resource_with_something_around_its_post_takes_no_jobs(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        assert service.call({'seconds': 0}, PREFER, path='/v1/Decorated').status == 200
+        models = {
+            model['name']: model for model in service.ask('/', 'Accept: application/json').json['models']
+        }
+        assert [name for name, model in models.items() if 'takes_jobs' in model] == ['Slow', 'Async']
+        paths = service.ask('/openapi.json').json['paths']
+        assert '/v1/Slow/jobs/{job_id}' in paths
+        assert '/v1/Decorated/jobs/{job_id}' not in paths
+        assert service.ask('/v1/Decorated/jobs/x').status == 404
 
 
 def test_jobs_are_for_the_key_that_they_came_with(tmp_path: Path) -> None:
@@ -341,6 +408,7 @@ def test_jobs_are_for_the_key_that_they_came_with(tmp_path: Path) -> None:
         assert service.ask(job, f'Authorization: Bearer {BOSS}').status == 404
         assert service.call({'seconds': 0}, PREFER, own).status == 202  # The job itself was not counted.
         assert service.call({'seconds': 0}, PREFER, own).status == 429
+        assert service.ask(job, own, method='DELETE').status == 200
         files = [path for path in tmp_path.glob('jobs.sqlite*') if path.stat().st_size]
         assert SHOP.encode() not in b''.join(path.read_bytes() for path in files)
         assert {path.stat().st_mode & 0o777 for path in tmp_path.glob('jobs.sqlite*')} == {0o600}
