@@ -110,6 +110,7 @@ def test_curl_line_sends_the_files_as_a_form(files: Locator, photo: Path) -> Non
         files.get_by_role('button', name='Add file').click()
         (photo.parent / f'{number}.bin').write_bytes(data)
         field_of(files, f'File {number + 1}').set_input_files(photo.parent / f'{number}.bin')
+    expect(files.locator('.curl code')).to_contain_text(' -F ')  # Once the files are read.
     line = curl_of(files)
     assert line.count(' -F ') == 3
     assert 'Content-Type' not in line

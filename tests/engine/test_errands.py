@@ -1,5 +1,6 @@
 """A request whose URL names no model waits in the queue of the model that its body names."""
 
+import contextlib
 import json
 import re
 import time
@@ -123,13 +124,12 @@ def test_call_of_a_client_that_has_gone_is_not_begun(service: Service) -> None:
 
 def test_coroutines_of_clients_that_have_gone_are_cancelled(service: Service) -> None:
     before = service.get('/running').json
-    connections = [service.connect() for _ in range(40)]
-    for connection in connections:
-        connection.sendall(request_of('POST', '/any/Await', body=b'{"seconds": 2.5}'))
-    until(lambda: service.get('/running').json['awaited'] - before['awaited'] == 40)
-    for connection in connections:
-        connection.close()
-    until(lambda: service.get('/running').json['cancelled'] - before['cancelled'] == 40, 2)
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):  # Of many, some might be refused.
+            connection = stack.enter_context(service.connect())
+            connection.sendall(request_of('POST', '/any/Await', body=b'{"seconds": 2.5}'))
+        until(lambda: service.get('/running').json['awaited'] - before['awaited'] == 16)
+    until(lambda: service.get('/running').json['cancelled'] - before['cancelled'] == 16, 5)
 
 
 def test_memory_that_is_taken_after_the_deadline_comes_back(service: Service) -> None:
