@@ -22,6 +22,8 @@ from model_serving.service_settings import ServiceSettings
 from model_serving.settings import SettingError
 
 PREFERRED = re.compile(r'(^|,)\s*respond-async\s*($|[,;])', re.IGNORECASE)
+QUOTED = re.compile('"[^"]*"')
+"""The value of another preference, whatever is in it."""
 
 
 def take_jobs(app: Any, api: Any, settings: ServiceSettings) -> None:
@@ -69,7 +71,7 @@ def _taking_jobs(runner: JobRunner, resource: type[Any]) -> type[Any]:
 
     def answer_or_accept(view: Callable[[], Any]) -> Any:
         current, preferred = current_request.get(), request.environ.get('HTTP_PREFER')
-        if preferred is None or current is None or not PREFERRED.search(preferred):
+        if preferred is None or current is None or not PREFERRED.search(QUOTED.sub('', preferred)):
             return view()
         post.require_valid_body()
         return _accept(runner, current)
@@ -87,5 +89,6 @@ def _accept(runner: JobRunner, current: CurrentRequest) -> Any:
     job = runner.put(current.model, key_name, environ, len(body))
     url = f'{request.root_path}{request.path}/jobs/{job.id}'
     described, status, headers = answer_about(job, url)
-    location = request.host_url.rstrip('/') + url  # Some clients take no path alone.
+    # Some clients take no path alone; a malformed Host gives no more than that.
+    location = request.host_url.rstrip('/') + url if request.host else url
     return described, status, {**headers, 'Location': location, 'Preference-Applied': 'respond-async'}

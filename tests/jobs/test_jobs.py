@@ -139,6 +139,8 @@ def test_body_is_validated_at_once(service: Service) -> None:
         ('Prefer: respond-asynchronously', 200),
         ('Prefer: return="respond-async"', 200),
         ('Prefer: x-respond-async', 200),
+        ('Prefer: foo="x, respond-async, y"', 200),
+        ('Prefer: foo="x, y", respond-async', 202),
         ('Prefer:', 200),
     ],
 )
