@@ -17,6 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 LOG_SECONDS = 0.25
 """After that, at the latest, a line is in the log."""
+WAYS: dict[str, dict[str, str]] = {
+    'fast': {},
+    'full': {'MODEL_SERVING_FAST_PATH': 'false'},
+    'gthread': {'GUNICORN_CMD_ARGS': '--worker-class gthread'},
+}
+"""The ways that a request may take, by the variables of a service that has it take one."""
 
 
 PORTS = 1000

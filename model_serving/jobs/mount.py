@@ -44,13 +44,10 @@ def take_jobs(app: Any, api: Any, settings: ServiceSettings) -> None:
 
 
 def mount_jobs(app: Flask, api: Api) -> None:
-    """Mount the jobs of each model of `app`, if it takes any."""
-    if (runner := app.extensions.get('jobs')) is None:
-        return
-    for model in mounted_models(app):
-        if not hasattr(model.resource, 'takes_jobs'):
-            continue
-        attributes = {'model_name': model.base_name, 'store': runner.store, '__doc__': JobResource.__doc__}
+    """Mount the jobs of each model of `app` that takes any."""
+    for model in [each for each in mounted_models(app) if hasattr(each.resource, 'takes_jobs')]:
+        store = app.extensions['jobs'].store
+        attributes = {'model_name': model.base_name, 'store': store, '__doc__': JobResource.__doc__}
         urls = [f'{url}/jobs/<job_id>' for url in model.urls]
         resource = type('JobResource', (JobResource,), attributes)
         api.add_resource(resource, *urls, endpoint=f'{model.name}.{JOB}')

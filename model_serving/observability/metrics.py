@@ -175,7 +175,7 @@ def observe_batch(rows: int, seconds: float, queued_seconds: list[float]) -> Non
 def _observe(metric: Metric, model: str, value: float) -> None:
     region = shared_cells.region
     first = region.cache.get((metric.name, model))
-    if first is None:  # It has them from now on.
+    if first is None:  # From now on, the cache has it.
         first = metric.find(region, model)
     bucket = first + bisect_left(metric.bounds, value)
     with region.lock:

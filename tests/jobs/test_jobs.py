@@ -25,16 +25,11 @@ from tests.exposed_metrics import read_metrics
 from tests.jobs import jobs_service
 from tests.linux import linux_only
 from tests.raw_http import Answer, send
-from tests.service_process import running_service
+from tests.service_process import WAYS, running_service
 
 SERVICE = 'tests.jobs.jobs_service:app'
 RESOURCES = 'model_serving.resources.'
 PREFER = 'Prefer: respond-async'
-WAYS = {
-    'fast': {},
-    'full': {'MODEL_SERVING_FAST_PATH': 'false'},
-    'gthread': {'GUNICORN_CMD_ARGS': '--worker-class gthread'},
-}
 
 
 class Service(NamedTuple):

@@ -23,14 +23,9 @@ from tests.engine.clients import request_of
 from tests.exposed_metrics import read_metrics
 from tests.payloads.logged_service import SECRET
 from tests.raw_http import Answer, post, send
-from tests.service_process import running_service
+from tests.service_process import WAYS, running_service
 
 SERVICE = 'tests.payloads.logged_service:app'
-WAYS = {
-    'fast': {},
-    'full': {'MODEL_SERVING_FAST_PATH': 'false'},
-    'gthread': {'GUNICORN_CMD_ARGS': '--worker-class gthread'},
-}
 
 
 class Logged(NamedTuple):

@@ -19,15 +19,10 @@ from tests.engine.clients import Service, at_once
 from tests.engine.test_memory import megabytes
 from tests.linux import linux_only
 from tests.raw_http import chunked, post, send
-from tests.service_process import ROOT, running_service
+from tests.service_process import ROOT, WAYS, running_service
 
 APPLICATION = 'tests.uploads.served:app'
 ORIGIN = 'https://pages.example'
-WAYS: dict[str, dict[str, str]] = {
-    'fast': {},
-    'full': {'MODEL_SERVING_FAST_PATH': 'false'},
-    'gthread': {'GUNICORN_CMD_ARGS': '--worker-class gthread'},
-}
 PNG = b'\x89PNG\r\n\x1a\n' + bytes(range(256))
 TEXT = base64.b64encode(PNG).decode()
 
